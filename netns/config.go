@@ -1,0 +1,137 @@
+package netns
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"connectlab/trace"
+)
+
+// Defaults of a Config.
+const (
+	DefaultDelay = 10 * time.Millisecond
+	DefaultMTU   = 1500
+	// NoLinkDelay is the Config.Delay of a link that takes no time at all.
+	NoLinkDelay = time.Duration(-1)
+	// DefaultRest is how long a run goes on after the last program line, if Config.Until is zero.
+	DefaultRest = time.Hour
+	// MaxStepsPerInstant is how many steps may happen at one instant before the run is given up.
+	MaxStepsPerInstant = 100_000
+)
+
+// Names of the hosts.
+const (
+	Client = "client"
+	Server = "server"
+)
+
+// Start is the date at virtual time 0. It is fixed: a run does not depend on the day on which it is made.
+var Start = time.Date(2022, time.July, 31, 0, 0, 0, 0, time.UTC)
+
+// Config shapes a run. It goes into the trace's header, from which the run can be repeated. But for Client and Server
+// its zero value works.
+type Config struct {
+	// Client and Server make the stacks of the two hosts.
+	Client, Server Factory
+	// Seed is where everything random comes from: initial sequence numbers, ports, the percent of a Fault.
+	Seed uint64
+	// Delay is what the link takes, one way. Zero: DefaultDelay; NoLinkDelay: no time.
+	Delay time.Duration
+	// MTU of the link in octets. Zero: DefaultMTU. At least 576 (RFC 791: what each host must take).
+	MTU int
+	// Faults are the link's rules, asked in this order; the first that does not let a packet pass decides.
+	Faults []Fault
+	// Until is the virtual time at which the run is cut off. Zero: DefaultRest after the last program line.
+	Until time.Duration
+	// Story is the text that the programs come from, for the header.
+	Story trace.Story
+	// Record is how much is recorded.
+	Record RecordLevel
+	// OmitData leaves octets of data out of the record; headers are always kept.
+	OmitData bool
+	// Writer, if not nil, takes the record as it happens (see trace.NewWriter), and Run returns no trace.
+	Writer io.Writer
+	// Progress, if not nil, is called now and then with the virtual time and the number of steps done.
+	Progress func(now time.Duration, steps int)
+}
+
+// RecordLevel is how much of a run is recorded.
+type RecordLevel uint8
+
+// How much can be recorded.
+const (
+	// RecordAll: packets, calls, states, control information.
+	RecordAll RecordLevel = iota
+	// RecordNoControl: all but control information.
+	RecordNoControl
+	// RecordNothing: no recorder at all.
+	RecordNothing
+)
+
+// MinMTU is the smallest MTU of a link: what each IPv4 host must be able to take (RFC 791, Section 3.2).
+const MinMTU = 576
+
+// MaxMTU is the largest: the length field of IP has 16 bits.
+const MaxMTU = 65535
+
+func (c *Config) normalize() error {
+	switch {
+	case c.Client == nil || c.Server == nil:
+		return &OpError{Op: "configure", Err: fmt.Errorf("client and server need a stack each: set Config.Client and Config.Server")}
+	case c.MTU == 0:
+		c.MTU = DefaultMTU
+	case c.MTU < MinMTU || c.MTU > MaxMTU:
+		return &OpError{Op: "configure", Err: fmt.Errorf("an MTU of %d: it must be between %d and %d octets", c.MTU, MinMTU, MaxMTU)}
+	}
+	switch {
+	case c.Delay == 0:
+		c.Delay = DefaultDelay
+	case c.Delay == NoLinkDelay:
+		c.Delay = 0
+	case c.Delay < 0:
+		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be negative", c.Delay)}
+	}
+	if c.Until < 0 {
+		return &OpError{Op: "configure", Err: fmt.Errorf("until %v: it cannot be negative", c.Until)}
+	}
+	return nil
+}
+
+var addresses = [2]netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")}
+
+func (c *Config) header(hosts [2]*host) trace.Header {
+	h := trace.Header{
+		Story: c.Story, Seed: c.Seed, Delay: c.Delay, MTU: c.MTU, Until: c.Until, Start: Start,
+		Data: !c.OmitData, Control: c.Record == RecordAll,
+	}
+	for _, f := range c.Faults {
+		h.Faults = append(h.Faults, f.String())
+	}
+	for _, host := range hosts {
+		info := host.factory.Info()
+		hi := trace.HostInfo{
+			Name: host.name, Address: host.addr.String(), Stack: info.Name, Version: info.Version,
+			Settings: info.Settings, Unsupported: info.Unsupported,
+		}
+		if host.inspector != nil {
+			hi.Capabilities = append(hi.Capabilities, CapabilityInspect)
+		}
+		h.Hosts = append(h.Hosts, hi)
+	}
+	return h
+}
+
+// CapabilityInspect is what the header lists for a stack whose sockets can be looked at: an Inspector.
+const CapabilityInspect = "control information"
+
+// stackSeed is the seed of one stack: another for each host and for each life of it.
+func stackSeed(seed uint64, host string, generation int) [32]byte {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], seed)
+	binary.BigEndian.PutUint64(b[8:], uint64(generation))
+	return sha256.Sum256(append(b[:], host...))
+}

@@ -1,0 +1,316 @@
+package netns
+
+import (
+	"fmt"
+	"time"
+
+	"connectlab/trace"
+)
+
+// progressSteps is how often Config.Progress is called.
+const progressSteps = 4096
+
+// loop makes one step after the other: the earliest of what the link, the stacks' timers and the agenda have. At one
+// instant deliveries come first, in the order of sending; then timers, the client's before the server's, each
+// stack's in the order of arming; then program lines in the order of the file. What to do next is decided anew after
+// each step.
+func (s *Sandbox) loop() {
+	for s.failure == nil {
+		at, do := s.choose()
+		if do == nil {
+			s.finish(trace.Finished)
+			for _, h := range s.hosts {
+				if len(h.blocked) > 0 {
+					s.finish(trace.Idle)
+				}
+			}
+			return
+		}
+		if at > s.until() {
+			s.finish(trace.UntilReached)
+			s.end.At = s.until()
+			return
+		}
+		if at > s.now {
+			s.now, s.instant = at, 0
+		}
+		if s.instant++; s.instant > MaxStepsPerInstant {
+			s.finish(trace.TooManySteps)
+			s.failure = &OpError{Op: "run", Err: s.stuck()}
+			return
+		}
+		s.steps++
+		if s.rec != nil {
+			s.rec.Begin()
+		}
+		do(s)
+		s.closeStep()
+		if s.cfg.Progress != nil && s.steps%progressSteps == 0 {
+			s.cfg.Progress(s.now, s.steps)
+		}
+	}
+}
+
+// choose finds the next step.
+func (s *Sandbox) choose() (at time.Duration, do func(*Sandbox)) {
+	if t, ok := s.link.next(); ok {
+		at, do = t, (*Sandbox).deliver
+	}
+	if t, ok := s.hosts[0].stack.Deadline(); ok && (do == nil || t < at) {
+		at, do = t, (*Sandbox).expireClient
+	}
+	if t, ok := s.hosts[1].stack.Deadline(); ok && (do == nil || t < at) {
+		at, do = t, (*Sandbox).expireServer
+	}
+	if t, ok := s.agenda.next(); ok && (do == nil || t < at) {
+		at, do = t, (*Sandbox).line
+	}
+	return at, do
+}
+
+// until is when the run is cut off. Without Config.Until no program line is ever cut off.
+func (s *Sandbox) until() time.Duration {
+	if s.cfg.Until > 0 {
+		return s.cfg.Until
+	}
+	if len(s.agenda.heap) > 0 {
+		return 1<<63 - 1
+	}
+	return s.lastLine + DefaultRest
+}
+
+func (s *Sandbox) finish(r trace.EndReason) { s.end = trace.End{At: s.lastEvent, Reason: r} }
+
+// stuck says what a run that does not leave an instant is busy with.
+func (s *Sandbox) stuck() error {
+	return fmt.Errorf("%d steps at %v and no end of them; the last event of the client is %d, of the server %d; a link without delay can do that",
+		MaxStepsPerInstant, s.now, s.hosts[0].last, s.hosts[1].last)
+}
+
+// closeStep ends a step: what it recorded becomes part of the record, sockets that are gone are forgotten.
+func (s *Sandbox) closeStep() {
+	for _, k := range s.gone {
+		for _, h := range s.hosts {
+			if h.sockets[k.sock] == k {
+				h.forget(k)
+			}
+		}
+	}
+	s.gone = s.gone[:0]
+	if s.rec != nil {
+		if s.rec.Step() > 0 {
+			s.lastEvent = s.now
+		}
+		s.rec.Commit()
+		if err := s.rec.Err(); err != nil {
+			s.failure = &OpError{Op: "write the record", Err: err}
+		}
+	} else {
+		s.lastEvent = s.now
+	}
+	s.link.recycle()
+}
+
+// deliver hands the packet that arrives first to its host.
+func (s *Sandbox) deliver() {
+	f := s.link.pop()
+	h := f.to
+	cause := 0
+	if s.rec != nil {
+		number := 0
+		if f.packet.Kind == trace.PacketTCP {
+			if k := h.holder(tuple{f.packet.Destination(), f.packet.Source()}); k != nil {
+				number = k.number
+			}
+		}
+		// The record has the arrival before the stack sees the packet: a stack that dies of it leaves it as its last word.
+		cause = s.rec.Arrived(s.now, h.name, number, f.sent, f.kept)
+		s.rec.Flush()
+		s.lastEvent = s.now
+	}
+	h.stack.Advance(s.now)
+	h.stack.Deliver(f.octets)
+	s.attr = attribution{packet: &f.packet}
+	s.after(h, cause)
+	s.link.put(f)
+}
+
+func (s *Sandbox) expireClient() { s.expire(s.hosts[0]) }
+func (s *Sandbox) expireServer() { s.expire(s.hosts[1]) }
+
+// expire runs the timer of a host that is due. If nothing comes of it that can be seen, it is no event.
+func (s *Sandbox) expire(h *host) {
+	h.stack.Advance(s.now)
+	e := h.stack.Expire()
+	cause := 0
+	if s.rec != nil {
+		number := 0
+		if e.Socket != nil {
+			number = h.find(e.Socket).number
+		}
+		cause = s.rec.Timer(s.now, h.name, number, e.Name)
+	}
+	s.attr = attribution{}
+	s.after(h, cause)
+	if s.rec != nil && s.rec.Step() == 1 {
+		s.rec.Undo()
+	}
+}
+
+// line does what the agenda has next.
+func (s *Sandbox) line() {
+	e := s.agenda.pop()
+	s.lastLine = s.now
+	if e.do != nil {
+		e.do()
+		return
+	}
+	s.makeCall(e.proc)
+}
+
+// after follows up a stimulus of a host: let the stack settle, look at the sockets that were touched, take the packets
+// that it sent, and try the calls again that are blocked on those sockets. cause is the root of the step.
+func (s *Sandbox) after(h *host, cause int) {
+	touched := s.look(h, cause)
+	s.collect(h, touched, cause, false)
+	s.wake(h, cause)
+	if s.rec != nil {
+		h.last = s.rec.N()
+	}
+}
+
+// touched settles the stack and returns the sockets that the last stimulus may have changed.
+func (s *Sandbox) touched(h *host) []*socket {
+	h.stack.Settle()
+	s.looks++
+	if h.inspector == nil {
+		for _, k := range h.live {
+			k.mark = s.looks
+		}
+		return h.live
+	}
+	h.touched = h.touched[:0]
+	for _, sock := range h.inspector.Touched() {
+		k := h.find(sock)
+		k.mark = s.looks
+		h.touched = append(h.touched, k)
+	}
+	return h.touched
+}
+
+// look records how the touched sockets have changed.
+func (s *Sandbox) look(h *host, cause int) []*socket {
+	touched := s.touched(h)
+	for _, k := range touched {
+		if k.reporter == nil {
+			h.place(k)
+			continue
+		}
+		st := k.reporter.Status()
+		if st.Listener != nil && k.listener == nil && !k.seen {
+			k.listener = h.find(st.Listener)
+			k.listener.children = append(k.listener.children, k.number)
+		}
+		if !k.seen || st.State != k.state || st.Word != k.word {
+			if s.rec != nil {
+				c := trace.StateChange{From: k.state, To: st.State, Word: st.Word, Source: st.Source}
+				if k.listener != nil {
+					c.Listener = k.listener.number
+				}
+				s.rec.State(s.now, h.name, k.number, cause, c)
+			}
+			k.seen, k.state, k.word = true, st.State, st.Word
+			h.setListens(k, st.State == trace.Listen)
+		}
+		h.place(k)
+		if s.cfg.Record == RecordAll {
+			s.info.Reset()
+			k.reporter.Report(&s.info)
+			s.attr.info = &s.info
+			s.rec.Control(s.now, h.name, k.number, cause, &k.info, &s.info, s.by)
+			k.info = s.info
+		}
+		if st.Gone && !k.gone {
+			k.gone = true
+			s.gone = append(s.gone, k)
+		}
+	}
+	return touched
+}
+
+// collect takes the packets that a host has sent and hands them to the link. If the host is gone they are lost.
+func (s *Sandbox) collect(h *host, touched []*socket, cause int, gone bool) {
+	for {
+		f := s.link.get()
+		octets, lost, ok := h.stack.Take(f.octets[:0])
+		f.octets = octets
+		if !ok {
+			s.link.put(f)
+			return
+		}
+		s.read(f)
+		number := 0
+		if s.rec != nil {
+			number = s.sender(h, touched, f)
+			f.sent = s.rec.Sent(s.now, h.name, number, cause, f.kept)
+		}
+		switch {
+		case gone, lost:
+			if s.rec != nil {
+				kind := trace.QueueFull
+				if gone {
+					kind = trace.HostGone
+				}
+				s.rec.Fate(s.now, h.name, number, f.sent, trace.Fate{Kind: kind})
+			}
+			s.link.put(f)
+		default:
+			s.link.send(h, f, number)
+		}
+	}
+}
+
+// sender is the number of the socket that a packet came from: the newest touched one with its addresses, else the
+// connection or the listener that has them; 0: none, as for the RST of a port that nobody listens on.
+func (s *Sandbox) sender(h *host, touched []*socket, f *flight) int {
+	if f.packet.Kind != trace.PacketTCP {
+		return 0
+	}
+	t := tuple{f.packet.Source(), f.packet.Destination()}
+	for i := len(touched) - 1; i >= 0; i-- {
+		if touched[i].at == t {
+			return touched[i].number
+		}
+	}
+	if k := h.holder(t); k != nil {
+		return k.number
+	}
+	return 0
+}
+
+// wake tries the blocked calls again whose sockets were touched, in the order in which they blocked; what that touches
+// may wake others.
+func (s *Sandbox) wake(h *host, cause int) {
+	for again := true; again; {
+		again = false
+		for _, p := range h.blocked {
+			if p.socket.mark <= p.tried || p.socket.mark == 0 {
+				continue
+			}
+			p.tried = s.looks
+			progress, done := s.attempt(p)
+			if !progress && !done {
+				continue
+			}
+			s.attr = attribution{call: &p.call}
+			touched := s.look(h, cause)
+			s.collect(h, touched, cause, false)
+			if done {
+				s.unblock(p)
+				s.comeBack(p, cause)
+			}
+			again = true // the list has changed, or others may go on
+			break
+		}
+	}
+}

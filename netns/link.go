@@ -1,0 +1,232 @@
+package netns
+
+import (
+	"time"
+
+	"connectlab/trace"
+	"connectlab/trace/wire"
+)
+
+// A flight is a packet on its way to a host.
+type flight struct {
+	at     time.Duration // when it arrives
+	order  uint64        // of sending; decides between packets that arrive at one instant
+	index  int           // in the link's heap
+	to     *host
+	octets []byte        // what will be delivered
+	packet trace.Packet  // octets decoded
+	kept   *trace.Packet // packet as the record has it; nil without a recorder
+	sent   int           // the N of its Sent
+	wait   int           // reordered: how many packets must still overtake it
+}
+
+// link carries packets between the two hosts. It is a heap of flights, ordered by arrival and then by sending.
+type link struct {
+	s       *Sandbox
+	up      bool
+	heap    []*flight
+	free    []*flight
+	retired []*flight // done with, but the open step of the record may still refer to them
+	order   uint64
+	rules   []*rule
+	waiting []*flight // reordered flights that nothing has overtaken yet
+}
+
+func (l *link) less(a, b *flight) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+func (l *link) push(f *flight) {
+	f.index = len(l.heap)
+	l.heap = append(l.heap, f)
+	l.rise(f.index)
+}
+
+func (l *link) rise(i int) {
+	for i > 0 {
+		up := (i - 1) / 2
+		if !l.less(l.heap[i], l.heap[up]) {
+			return
+		}
+		l.swap(i, up)
+		i = up
+	}
+}
+
+func (l *link) sink(i int) {
+	for {
+		down := 2*i + 1
+		if down >= len(l.heap) {
+			return
+		}
+		if right := down + 1; right < len(l.heap) && l.less(l.heap[right], l.heap[down]) {
+			down = right
+		}
+		if !l.less(l.heap[down], l.heap[i]) {
+			return
+		}
+		l.swap(i, down)
+		i = down
+	}
+}
+
+func (l *link) swap(i, j int) {
+	l.heap[i], l.heap[j] = l.heap[j], l.heap[i]
+	l.heap[i].index, l.heap[j].index = i, j
+}
+
+// pop takes the flight that arrives first.
+func (l *link) pop() *flight {
+	f := l.heap[0]
+	last := len(l.heap) - 1
+	l.swap(0, last)
+	l.heap = l.heap[:last]
+	if last > 0 {
+		l.sink(0)
+	}
+	for i, w := range l.waiting {
+		if w == f { // its time was up before anything overtook it
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			break
+		}
+	}
+	return f
+}
+
+// next is when the first flight arrives.
+func (l *link) next() (time.Duration, bool) {
+	if len(l.heap) == 0 {
+		return 0, false
+	}
+	return l.heap[0].at, true
+}
+
+func (l *link) get() *flight {
+	if n := len(l.free); n > 0 {
+		f := l.free[n-1]
+		l.free = l.free[:n-1]
+		return f
+	}
+	return &flight{}
+}
+
+// copy returns a flight with the same octets on the same way, not decoded yet.
+func (l *link) copy(f *flight) *flight {
+	c := l.get()
+	c.octets = append(c.octets[:0], f.octets...)
+	c.at, c.order, c.to, c.sent = f.at, f.order, f.to, f.sent
+	return c
+}
+
+// put gives a flight back. It is used again only behind the open step, whose events may refer to its packet.
+func (l *link) put(f *flight) { l.retired = append(l.retired, f) }
+
+// recycle frees what was put back before the step was committed.
+func (l *link) recycle() {
+	for _, f := range l.retired {
+		*f = flight{octets: f.octets[:0]}
+	}
+	l.free = append(l.free, l.retired...)
+	l.retired = l.retired[:0]
+}
+
+// send takes over a flight whose packet a host has just sent, and records its fate if that is not simply to arrive.
+func (l *link) send(from *host, f *flight, socket int) {
+	fate := func(ft trace.Fate) {
+		if l.s.rec != nil {
+			l.s.rec.Fate(l.s.now, from.name, socket, f.sent, ft)
+		}
+	}
+	lose := func(ft trace.Fate) {
+		fate(ft)
+		l.put(f)
+	}
+	switch {
+	case !l.up:
+		lose(trace.Fate{Kind: trace.LinkDown})
+		return
+	case f.packet.Len > l.s.cfg.MTU:
+		lose(trace.Fate{Kind: trace.TooLong})
+		return
+	}
+	l.order++
+	f.order = l.order
+	f.at = l.s.now + l.s.cfg.Delay
+	f.to = l.s.hosts[1-from.index]
+	r := l.decide(from, f)
+	if r == nil {
+		l.depart(f)
+		return
+	}
+	switch r.Action {
+	case FaultDrop:
+		lose(trace.Fate{Kind: trace.Dropped, Rule: r.text})
+	case FaultDelay:
+		fate(trace.Fate{Kind: trace.Delayed, Rule: r.text, Delay: r.Delay})
+		f.at += r.Delay
+		l.depart(f)
+	case FaultDuplicate:
+		fate(trace.Fate{Kind: trace.Duplicated, Rule: r.text, Delay: r.Delay})
+		again := l.copy(f)
+		l.s.read(again)
+		l.depart(f)
+		l.order++
+		again.order, again.at = l.order, f.at+r.Delay
+		l.push(again)
+	case FaultCorrupt:
+		octet, bit := r.bit(&f.packet)
+		fate(trace.Fate{Kind: trace.Corrupted, Rule: r.text, Octet: octet, Bit: bit})
+		broken := l.copy(f) // the record keeps what was sent
+		broken.octets[octet] ^= 0x80 >> bit
+		l.s.read(broken)
+		l.put(f)
+		l.depart(broken)
+	case FaultReorder:
+		fate(trace.Fate{Kind: trace.Reordered, Rule: r.text})
+		f.wait = r.Overtake
+		f.at += reorderLimit
+		l.push(f)
+		l.waiting = append(l.waiting, f)
+	}
+}
+
+// decide asks the rules. Each counts all packets that it is for, whichever decides in the end.
+func (l *link) decide(from *host, f *flight) (first *rule) {
+	for _, r := range l.rules {
+		if r.Host == from.name && r.hits(&f.packet) && first == nil {
+			first = r
+		}
+	}
+	return first
+}
+
+// depart puts a flight on its way; flights that wait to be overtaken may follow it.
+func (l *link) depart(f *flight) {
+	l.push(f)
+	rest := l.waiting[:0]
+	for _, w := range l.waiting {
+		if w.to == f.to {
+			w.wait--
+		}
+		if w.wait > 0 {
+			rest = append(rest, w)
+			continue
+		}
+		l.order++
+		w.at, w.order = f.at, l.order
+		l.rise(w.index)
+		l.sink(w.index)
+	}
+	l.waiting = rest
+}
+
+// read decodes a flight's octets anew and gives the record a packet of its own for it.
+func (s *Sandbox) read(f *flight) {
+	f.packet = trace.Packet{Octets: f.octets, Len: len(f.octets)}
+	if s.rec == nil && len(s.link.rules) == 0 {
+		return
+	}
+	wire.Decode(&f.packet)
+	f.kept = nil
+	if s.rec != nil {
+		f.kept = s.rec.Keep(&f.packet)
+	}
+}

@@ -1,0 +1,342 @@
+package netns
+
+import (
+	"errors"
+
+	"connectlab/trace"
+)
+
+// A process is a program that runs on a host.
+type process struct {
+	host    *host
+	name    string
+	program Program
+
+	// The call that is being made.
+	call   Call
+	callN  int     // the N of its event
+	socket *socket // that it is made on; nil: none
+	count  int     // octets sent or received so far
+	data   []byte  // received so far, its beginning
+	wrong  int64   // Outcome.Mismatch so far
+	out    Outcome // what came of it
+	accept int     // the number of the socket that accept handed out
+	tried  uint64  // when it was tried last, in looks
+}
+
+// maxData is how much of what it received an Outcome shows, and the largest piece in which octets are handed over.
+const maxData = 64 << 10
+
+// proceed asks the program for its next call and puts it on the agenda.
+func (s *Sandbox) proceed(p *process, last Outcome) {
+	call, ok := p.program.Next(last)
+	if !ok {
+		return
+	}
+	p.call = call
+	at := call.At
+	if !call.Absolute {
+		at += s.now
+	}
+	s.agenda.push(entry{at: max(at, s.now), line: call.Line, proc: p})
+}
+
+// makeCall makes the program's call: a step of its own.
+func (s *Sandbox) makeCall(p *process) {
+	h, call := p.host, &p.call
+	p.socket, p.count, p.data, p.wrong, p.accept, p.callN = nil, 0, p.data[:0], -1, 0, 0
+	if d := h.descriptor(call.FD); d != nil && call.Op != OpSocket {
+		p.socket = d.socket
+	}
+	if s.rec != nil {
+		number := 0
+		if p.socket != nil {
+			number = p.socket.number
+		}
+		p.callN = s.rec.Call(s.now, h.name, number, record(p))
+	}
+	h.stack.Advance(s.now)
+	_, done := s.attempt(p)
+	s.attr = attribution{call: call}
+	touched := s.look(h, p.callN)
+	s.collect(h, touched, p.callN, false)
+	p.tried = s.looks
+	if done {
+		s.comeBack(p, p.callN)
+	} else {
+		h.blocked = append(h.blocked, p)
+	}
+	s.wake(h, p.callN)
+	if s.rec != nil {
+		h.last = s.rec.N()
+	}
+}
+
+// record is the call as the trace shows it.
+func record(p *process) trace.Call {
+	c := &p.call
+	r := trace.Call{Name: c.Op.String(), FD: c.FD, Len: -1, Text: c.Text, Program: p.name, Line: c.Line}
+	switch c.Op {
+	case OpSocket:
+		r.FD = -1
+	case OpBind, OpConnect:
+		r.Addr = c.Addr
+	case OpListen:
+		r.Len = c.N
+	case OpReceive:
+		r.Len = c.N
+	case OpReceiveAll:
+		if c.N >= 0 {
+			r.Len = c.N
+		}
+	case OpSend, OpSendAll:
+		r.Len = toSend(c)
+	case OpAccept, OpShutdown, OpClose, OpAbort, OpGetError, OpGetOption, OpSetOption, OpNonBlocking:
+	}
+	return r
+}
+
+func toSend(c *Call) int {
+	if c.Data != nil {
+		return len(c.Data)
+	}
+	return c.N
+}
+
+// unblock takes p off its host's list of blocked programs.
+func (s *Sandbox) unblock(p *process) {
+	b := p.host.blocked
+	for i := range b {
+		if b[i] == p {
+			p.host.blocked = append(b[:i], b[i+1:]...)
+			return
+		}
+	}
+}
+
+// comeBack records that the program's call returned, because of the event cause, and lets the program go on.
+func (s *Sandbox) comeBack(p *process, cause int) {
+	s.lastLine = s.now
+	p.out.Made, p.out.Call, p.out.At, p.out.Mismatch = true, p.callN, s.now, p.wrong
+	if s.rec != nil {
+		number := 0
+		if p.socket != nil {
+			number = p.socket.number
+		}
+		s.rec.Return(s.now, p.host.name, number, cause, trace.Return{
+			Call: p.callN, Result: p.out.Result, Errno: string(p.out.Errno), Addr: p.out.Addr, Accepted: p.accept,
+		})
+	}
+	s.proceed(p, p.out)
+}
+
+// attempt makes the call, or tries a blocked one again. progress: it has changed something. done: it is over, and
+// p.out says what came of it.
+func (s *Sandbox) attempt(p *process) (progress, done bool) {
+	p.out = Outcome{}
+	h, call := p.host, &p.call
+	if call.Op == OpSocket {
+		sock, err := h.stack.Socket(call.Family)
+		if err != nil {
+			return true, p.fail(err)
+		}
+		p.socket = h.find(sock)
+		p.out.Result = int64(h.open(p.socket))
+		return true, true
+	}
+	d := h.descriptor(call.FD)
+	if d == nil || d.socket != p.socket {
+		return false, p.fail(ErrBadDescriptor)
+	}
+	k := p.socket
+	switch call.Op {
+	case OpBind:
+		return true, p.end(k.sock.Bind(call.Addr))
+	case OpListen:
+		err := k.sock.Listen(call.N)
+		if err == nil && h.inspector == nil {
+			h.place(k)
+			h.setListens(k, true)
+		}
+		return true, p.end(err)
+	case OpAccept:
+		return s.accept(p, d)
+	case OpConnect:
+		return s.connect(p, d)
+	case OpSend, OpSendAll:
+		return s.send(p, d)
+	case OpReceive, OpReceiveAll:
+		return s.receive(p, d)
+	case OpShutdown:
+		return true, p.end(k.sock.Shutdown(call.How))
+	case OpClose:
+		*d = descriptor{}
+		return true, p.end(k.sock.Close())
+	case OpAbort:
+		*d = descriptor{}
+		return true, p.end(k.sock.Abort())
+	case OpGetError:
+		return true, p.end(k.sock.PendingError())
+	case OpGetOption:
+		n, err := k.sock.Option(call.Option)
+		p.out.Result = int64(n)
+		return true, p.end(err)
+	case OpSetOption:
+		return true, p.end(k.sock.SetOption(call.Option, call.N))
+	case OpNonBlocking:
+		d.nonBlocking = call.N != 0
+		return true, true
+	case OpSocket:
+	}
+	panic("netns: a call that does not exist: " + call.Op.String())
+}
+
+// end is what came of a call that returns 0 or an error.
+func (p *process) end(err error) bool {
+	if err != nil {
+		return p.fail(err)
+	}
+	return true
+}
+
+// fail makes err the call's outcome.
+func (p *process) fail(err error) bool {
+	p.out.Result = -1
+	if !errors.As(err, &p.out.Errno) {
+		p.out.Errno = ErrOther
+	}
+	return true
+}
+
+// wait is for a call that cannot be done now: it blocks, or comes back with err.
+func (p *process) wait(d *descriptor, err Errno) (progress, done bool) {
+	if d.nonBlocking {
+		return false, p.fail(err)
+	}
+	return false, false
+}
+
+func (s *Sandbox) accept(p *process, d *descriptor) (progress, done bool) {
+	sock, err := p.socket.sock.Accept()
+	switch {
+	case errors.Is(err, ErrWouldBlock):
+		return p.wait(d, ErrWouldBlock)
+	case err != nil:
+		return true, p.fail(err)
+	}
+	k := p.host.find(sock)
+	if k.listener == nil {
+		k.listener = p.socket
+		p.socket.children = append(p.socket.children, k.number)
+	}
+	p.accept = k.number
+	p.out.Result = int64(p.host.open(k))
+	p.out.Addr = sock.RemoteAddr()
+	return true, true
+}
+
+func (s *Sandbox) connect(p *process, d *descriptor) (progress, done bool) {
+	k := p.socket
+	first := !k.connecting
+	err := k.sock.Connect(p.call.Addr)
+	if errors.Is(err, ErrInProgress) {
+		k.connecting = true
+		if first {
+			_, done = p.wait(d, ErrInProgress)
+			return true, done
+		}
+		return p.wait(d, ErrAlready)
+	}
+	k.connecting = false
+	return true, p.end(err)
+}
+
+func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
+	k, call := p.socket, &p.call
+	total := toSend(call)
+	for {
+		piece := call.Data
+		if piece != nil {
+			piece = piece[p.count:]
+		} else {
+			piece = s.octets(min(total-p.count, maxData))
+			p.host.stream.Fill(piece, k.sent)
+		}
+		n, err := k.sock.Send(piece)
+		switch {
+		case errors.Is(err, ErrWouldBlock):
+			if d.nonBlocking && p.count > 0 {
+				p.out.Result = int64(p.count)
+				return true, true
+			}
+			_, done = p.wait(d, ErrWouldBlock)
+			return progress, done
+		case err != nil && p.count > 0 && call.Op == OpSend:
+			p.out.Result = int64(p.count) // as in POSIX, the error comes with the next call
+			return true, true
+		case err != nil:
+			return true, p.fail(err)
+		}
+		k.sent += uint64(n)
+		p.count += n
+		progress = progress || n > 0
+		if p.count >= total {
+			p.out.Result = int64(p.count)
+			return true, true
+		}
+	}
+}
+
+func (s *Sandbox) receive(p *process, d *descriptor) (progress, done bool) {
+	k, call := p.socket, &p.call
+	for {
+		want := call.N
+		if call.Op == OpReceiveAll {
+			want -= p.count
+			if call.N < 0 {
+				want = maxData
+			}
+		}
+		piece := s.octets(min(want, maxData))
+		n, err := k.sock.Receive(piece)
+		switch {
+		case errors.Is(err, ErrWouldBlock):
+			if d.nonBlocking && p.count > 0 {
+				return p.received()
+			}
+			_, done = p.wait(d, ErrWouldBlock)
+			return progress, done
+		case err != nil:
+			return true, p.fail(err)
+		}
+		piece = piece[:n]
+		if call.Verify && p.wrong < 0 {
+			if i := p.host.peer.Mismatch(piece, k.received); i >= 0 {
+				p.wrong = int64(k.received) + int64(i)
+			}
+		}
+		if room := maxData - len(p.data); room > 0 {
+			p.data = append(p.data, piece[:min(room, n)]...)
+		}
+		k.received += uint64(n)
+		p.count += n
+		progress = true
+		if n == 0 || call.Op == OpReceive || call.N >= 0 && p.count >= call.N {
+			return p.received()
+		}
+	}
+}
+
+// received is what came of a receive call that has got what it wanted, or the end of data.
+func (p *process) received() (progress, done bool) {
+	p.out.Result, p.out.Data = int64(p.count), p.data
+	return true, true
+}
+
+// octets returns n octets that are good until the next call.
+func (s *Sandbox) octets(n int) []byte {
+	if cap(s.buffer) < n {
+		s.buffer = make([]byte, max(n, 4096))
+	}
+	return s.buffer[:n]
+}

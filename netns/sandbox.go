@@ -1,0 +1,251 @@
+package netns
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"connectlab/trace"
+)
+
+// A Sandbox is two hosts and the link between them, in virtual time. Make one with New, give its hosts programs, and
+// Run it once. Goroutines may not share it.
+type Sandbox struct {
+	cfg    Config
+	now    time.Duration
+	hosts  [2]*host
+	link   link
+	agenda agenda
+	rec    *trace.Recorder
+
+	steps     int
+	instant   int // steps at now
+	lastLine  time.Duration
+	lastEvent time.Duration
+	end       trace.End
+	looks     uint64 // for socket.mark
+	attr      attribution
+	by        func(*trace.Change)
+	info      trace.ControlInfo
+	gone      []*socket // in this step, still to be forgotten
+	buffer    []byte    // for the octets of calls
+	failure   error
+}
+
+// New makes a sandbox: two stacks, freshly made, and a link that is up. Nothing has happened in it yet. Its stacks
+// live until Run returns.
+func New(cfg Config) (*Sandbox, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	s := &Sandbox{cfg: cfg}
+	for i, name := range []string{Client, Server} {
+		s.hosts[i] = &host{name: name, index: i, addr: addresses[i], stream: NewStream(cfg.Seed, name)}
+	}
+	s.hosts[0].factory, s.hosts[1].factory = cfg.Client, cfg.Server
+	s.hosts[0].peer, s.hosts[1].peer = s.hosts[1].stream, s.hosts[0].stream
+	for i, h := range s.hosts {
+		if err := h.boot(&s.cfg, 0); err != nil {
+			if i == 1 {
+				s.hosts[0].stack.Close()
+			}
+			return nil, err
+		}
+	}
+	s.link = link{s: s, up: true}
+	for i, f := range cfg.Faults {
+		s.link.rules = append(s.link.rules, newRule(f, cfg.Seed, i))
+	}
+	switch {
+	case cfg.Record == RecordNothing:
+	case cfg.Writer != nil:
+		s.rec = trace.NewWriter(cfg.Writer, cfg.header(s.hosts))
+	default:
+		s.rec = trace.NewRecorder(cfg.header(s.hosts))
+	}
+	s.by = s.attr.by
+	return s, nil
+}
+
+func (s *Sandbox) host(name string) (*host, error) {
+	for _, h := range s.hosts {
+		if h.name == name {
+			return h, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown host %q: the hosts are client and server", name)
+}
+
+// Program gives a host one more program. name appears with its calls: "client", "client.2".
+func (s *Sandbox) Program(host, name string, p Program) error {
+	h, err := s.host(host)
+	if err != nil {
+		return err
+	}
+	proc := &process{host: h, name: name, program: p}
+	h.programs = append(h.programs, proc)
+	s.proceed(proc, Outcome{Mismatch: -1})
+	return nil
+}
+
+// At has do called at a virtual time, as a step of its own: to look at something, or to do something to the world.
+// line is its place among the program lines of the same instant.
+func (s *Sandbox) At(at time.Duration, line int, do func()) {
+	s.agenda.push(entry{at: max(at, s.now), line: line, do: do})
+}
+
+// Run runs the sandbox until its end, destroys the stacks, and returns the trace: nil without a recorder or with
+// Config.Writer. An error says why there is no whole record: the run could not go on, or the record could not be
+// written. What was recorded until then is in the trace (or was written) all the same.
+func (s *Sandbox) Run() (*trace.Trace, error) {
+	s.loop()
+	for _, h := range s.hosts {
+		for _, p := range h.blocked {
+			if p.callN != 0 {
+				s.end.Blocked = append(s.end.Blocked, p.callN)
+			}
+		}
+	}
+	for _, h := range s.hosts {
+		if h.stack != nil {
+			h.stack.Close()
+		}
+	}
+	if s.rec == nil {
+		return nil, s.failure
+	}
+	t, err := s.rec.Finish(s.end)
+	if s.failure != nil {
+		err = s.failure
+	}
+	return t, err
+}
+
+// End is how the run ended, once Run has returned.
+func (s *Sandbox) End() trace.End { return s.end }
+
+// Now is the virtual time since the start of the run.
+func (s *Sandbox) Now() time.Duration { return s.now }
+
+// Steps is the number of steps done.
+func (s *Sandbox) Steps() int { return s.steps }
+
+// Address is a host's address; invalid for an unknown host.
+func (s *Sandbox) Address(host string) netip.Addr {
+	h, err := s.host(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return h.addr.Addr()
+}
+
+// Socket is the number of the socket that a host's descriptor names now; 0: it names none.
+func (s *Sandbox) Socket(host string, fd int) int {
+	h, err := s.host(host)
+	if err != nil {
+		return 0
+	}
+	if d := h.descriptor(fd); d != nil {
+		return d.socket.number
+	}
+	return 0
+}
+
+// Children are the numbers of the connections that came to a listening socket, in that order. It lists them as long as
+// the listening socket is not gone. The slice is the sandbox's.
+func (s *Sandbox) Children(host string, number int) []int {
+	if k := s.socket(host, number); k != nil {
+		return k.children
+	}
+	return nil
+}
+
+func (s *Sandbox) socket(host string, number int) *socket {
+	h, err := s.host(host)
+	if err != nil {
+		return nil
+	}
+	return h.byNumber[number]
+}
+
+// State is a socket's state now: CLOSED for one that is gone, NotObserved for one that never was or whose stack
+// does not tell.
+func (s *Sandbox) State(host string, number int) trace.State {
+	h, err := s.host(host)
+	if err != nil || number < 1 || number > h.numbers {
+		return trace.NotObserved
+	}
+	k := h.byNumber[number]
+	switch {
+	case k == nil:
+		return trace.Closed
+	case k.reporter == nil:
+		return trace.NotObserved
+	}
+	return k.reporter.Status().State
+}
+
+// ControlInfo is a socket's control information now; ok is false when it is gone or its stack does not tell.
+func (s *Sandbox) ControlInfo(host string, number int) (info trace.ControlInfo, ok bool) {
+	k := s.socket(host, number)
+	if k == nil || k.reporter == nil {
+		return info, false
+	}
+	k.reporter.Report(&info)
+	return info, true
+}
+
+// Note puts a remark into the record. It may be called within At.
+func (s *Sandbox) Note(host string, number int, n trace.Note) {
+	if s.rec != nil {
+		s.rec.Note(s.now, host, number, n)
+	}
+}
+
+// SetLink takes the link down or up. What is on its way arrives; what is sent while it is down is lost. It may be
+// called within At.
+func (s *Sandbox) SetLink(up bool) {
+	s.link.up = up
+	what := trace.LinkGoesDown
+	if up {
+		what = trace.LinkComesUp
+	}
+	if s.rec != nil {
+		s.rec.HostChange(s.now, "", what)
+	}
+}
+
+// Reboot destroys a host's stack and puts a fresh one of the same factory, with the same address and the next seed, in
+// its place. What the old one sends as it goes is lost. The host's sockets are gone; calls that were blocked never
+// return; its programs go on with an empty table of descriptors. It may be called within At.
+func (s *Sandbox) Reboot(host string) error {
+	h, err := s.host(host)
+	if err != nil {
+		return err
+	}
+	cause := 0
+	if s.rec != nil {
+		cause = s.rec.HostChange(s.now, h.name, trace.Reboot)
+	}
+	h.stack.Advance(s.now)
+	h.stack.Close()
+	s.collect(h, nil, cause, true)
+	for n := 1; n <= h.numbers; n++ {
+		if k := h.byNumber[n]; k != nil && k.seen && k.state != trace.Closed && s.rec != nil {
+			s.rec.State(s.now, h.name, n, cause, trace.StateChange{From: k.state, To: trace.Closed, Source: trace.Inferred})
+		}
+	}
+	h.generation++
+	h.stack = nil
+	if err := h.boot(&s.cfg, s.now); err != nil {
+		s.failure = err
+		return err
+	}
+	h.stack.Advance(s.now)
+	blocked := h.blocked
+	h.blocked = nil
+	for _, p := range blocked {
+		s.proceed(p, Outcome{Mismatch: -1})
+	}
+	return nil
+}

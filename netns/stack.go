@@ -1,0 +1,165 @@
+package netns
+
+import (
+	"net/netip"
+	"time"
+
+	"connectlab/trace"
+)
+
+// A Factory makes stacks of one kind.
+type Factory interface {
+	// Info tells what goes into a trace's header.
+	Info() Info
+	// New makes a fresh stack for a host.
+	New(Env) (Stack, error)
+}
+
+// Info describes the stacks that a Factory makes.
+type Info struct {
+	Name        string          // "gvisor"
+	Version     string          // of the code that it runs
+	Settings    []trace.Setting // the defaults that shape what it does, in a fixed order
+	Unsupported []string        // the calls and options that answer ErrUnsupported
+}
+
+// Env is what a stack needs to know of its host.
+type Env struct {
+	Host       string       // the host's name
+	Address    netip.Prefix // the host's own address and its network
+	MTU        int          // of the link, octets
+	Seed       [32]byte     // everything random in the stack comes from here
+	Generation int          // 0, and one more after each reboot
+	Start      time.Time    // the date at virtual time 0
+	Now        time.Duration
+}
+
+// A Stack is a TCP/IP stack that the driver can work: it is polled, it shows no clock and no goroutine. Packets are
+// octets that begin with the IP header. Only the driver calls it, from one goroutine.
+//
+// What only some stacks can do is another interface, found by type assertion: Inspector.
+type Stack interface {
+	// Advance moves the stack's clock to now, the virtual time since the start of the run. It runs no timer.
+	Advance(now time.Duration)
+	// Deliver hands the stack one packet. The slice is the caller's again when Deliver returns.
+	Deliver(packet []byte)
+	// Settle returns when nothing that was delivered is still in work. The driver calls it after each Deliver.
+	Settle()
+	// Take returns the next packet that the stack sent, in the order of sending, appended to buf[:0]; ok is false
+	// when there is none. lost: the stack's own queue towards the link was full, the packet was thrown away there.
+	Take(buf []byte) (packet []byte, lost, ok bool)
+	// Deadline is the time at which the next timer is due; ok is false when none is armed.
+	Deadline() (at time.Duration, ok bool)
+	// Expire runs the one timer that is due first, in the order of arming where several are due at one time. The
+	// driver calls it with the clock at its Deadline.
+	Expire() Expired
+	// Socket makes a TCP socket.
+	Socket(Family) (Socket, error)
+	// Close destroys the stack. What it sends while it goes can still be taken. Nothing else may be called afterwards.
+	Close()
+}
+
+// Family is an address family.
+type Family uint8
+
+// The address families.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Expired tells which timer ran out.
+type Expired struct {
+	Socket Socket // its owner; nil: the stack's own, or not known
+	Name   string // the stack's name for it; empty: not known
+}
+
+// A Socket is a TCP socket with calls as in BSD that never block: they answer ErrWouldBlock or ErrInProgress. The
+// driver tries again when something has happened that may have changed that. Sockets are compared with ==, so
+// they are pointers.
+type Socket interface {
+	Bind(local netip.AddrPort) error
+	Listen(backlog int) error
+	// Accept hands out the connection that has waited longest, or ErrWouldBlock. A connection that Inspector.Touched
+	// showed earlier is the same Socket.
+	Accept() (Socket, error)
+	// Connect begins to connect and answers ErrInProgress. Called again, it answers ErrInProgress as long as that goes
+	// on, then, once, nil or the error that ended it.
+	Connect(remote netip.AddrPort) error
+	// Send takes over some or all of data and tells how many octets; ErrWouldBlock when it can take none now.
+	Send(data []byte) (int, error)
+	// Receive fills buf with what has arrived. 0 and no error: the peer has closed, and all its data were received.
+	Receive(buf []byte) (int, error)
+	Shutdown(How) error
+	// Close gives the socket up; the stack ends the connection by itself.
+	Close() error
+	// Abort ends the connection at once (ABORT of RFC 9293, Section 3.10.5) and gives the socket up.
+	Abort() error
+	// PendingError returns the socket's pending error and clears it, as SO_ERROR does; nil without one.
+	PendingError() error
+	Option(Option) (int, error)
+	SetOption(Option, int) error
+	// LocalAddr and RemoteAddr are the socket's own name and its peer's; invalid while it has none. They change nothing.
+	LocalAddr() netip.AddrPort
+	RemoteAddr() netip.AddrPort
+}
+
+// How says which direction Shutdown closes.
+type How uint8
+
+// The directions.
+const (
+	ShutRead How = iota
+	ShutWrite
+	ShutBoth
+)
+
+// Option is a socket option with an int value.
+type Option uint8
+
+// The options, with the unit of their values. A bool is 0 or 1.
+const (
+	ReuseAddress  Option = iota // bool
+	SendBuffer                  // octets
+	ReceiveBuffer               // octets
+	KeepAlive                   // bool
+	Linger                      // seconds; -1: off
+	OOBInline                   // bool
+	NoDelay                     // bool: Nagle's algorithm off
+	MaxSegment                  // octets
+	KeepIdle                    // seconds
+	KeepInterval                // seconds
+	KeepCount                   // probes
+	UserTimeout                 // milliseconds
+	TTL                         // hops; in IPv6 the hop limit
+	TOS                         // the octet; in IPv6 the traffic class
+	V6Only                      // bool
+)
+
+// An Inspector is a stack that lets its sockets be looked at.
+type Inspector interface {
+	// Touched returns the sockets that the last stimulus (a Deliver that has settled, a call, an Expire) may have
+	// changed, in the order in which they were first seen. Among them are those that no descriptor names: a
+	// connection that has not been accepted, one that was closed and lives on. A socket that is gone is returned once
+	// more. Each is a Reporter. The slice is the stack's, until the next stimulus.
+	Touched() []Socket
+}
+
+// A Reporter is a Socket that tells of its inside. Looking changes nothing.
+type Reporter interface {
+	Socket
+	// Status tells the socket's state.
+	Status() Status
+	// Report fills info, which is zero, with all control information that the stack has for the socket now. An item
+	// that the stack has but does not let be seen is hidden, one that it does not have is left alone.
+	Report(info *trace.ControlInfo)
+}
+
+// Status is the state of a socket.
+type Status struct {
+	State    trace.State
+	Word     string       // the stack's own word
+	Source   trace.Source // whether State was read when the step had settled, or told by the stack
+	Listener Socket       // the listening socket that the connection came to; nil: none
+	Gone     bool         // the stack has done with it, and no descriptor names it
+}

@@ -1,0 +1,171 @@
+package netns_test
+
+import (
+	"net/netip"
+	"time"
+
+	"connectlab/netns"
+	"connectlab/trace"
+	"connectlab/trace/wire"
+)
+
+// toy is the second stack, so that nothing of gVisor's shape leaks into the Stack interface: polled, no goroutine, no
+// timer, nothing to look into. It can do the plain story on a link that loses nothing, and no more.
+type toy struct {
+	env     netns.Env
+	out     [][]byte
+	sockets []*toySocket
+	port    uint16
+}
+
+type toyFactory struct{}
+
+func (toyFactory) Info() netns.Info {
+	return netns.Info{Name: "toy", Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt", "shutdown"}}
+}
+
+func (toyFactory) New(env netns.Env) (netns.Stack, error) { return &toy{env: env, port: 40000}, nil }
+
+func (*toy) Advance(time.Duration)           {}
+func (*toy) Settle()                         {}
+func (*toy) Deadline() (time.Duration, bool) { return 0, false }
+func (*toy) Expire() netns.Expired           { return netns.Expired{} }
+func (*toy) Close()                          {}
+
+func (t *toy) Take(buf []byte) ([]byte, bool, bool) {
+	if len(t.out) == 0 {
+		return buf, false, false
+	}
+	p := t.out[0]
+	t.out = t.out[1:]
+	return append(buf, p...), false, true
+}
+
+func (t *toy) Socket(netns.Family) (netns.Socket, error) {
+	s := &toySocket{toy: t}
+	t.sockets = append(t.sockets, s)
+	return s, nil
+}
+
+func (t *toy) Deliver(octets []byte) {
+	p := trace.Packet{Octets: octets, Len: len(octets)}
+	if wire.Decode(&p); p.Kind != trace.PacketTCP || p.TCP.Checksum != trace.ChecksumGood {
+		return
+	}
+	for _, s := range t.sockets {
+		if s.local == p.Destination() && s.remote == p.Source() {
+			s.segment(&p)
+			return
+		}
+	}
+	for _, l := range t.sockets {
+		if l.listening && l.local == p.Destination() && p.TCP.Flags == trace.SYN {
+			s := &toySocket{toy: t, local: l.local, remote: p.Source(), listener: l, next: trace.Seq(t.env.Seed[0]), expect: p.TCP.Seq.Add(1)}
+			t.sockets = append(t.sockets, s)
+			s.send(trace.SYN|trace.ACK, nil)
+			return
+		}
+	}
+}
+
+// toySocket is a connection, or a listener, of the toy.
+type toySocket struct {
+	netns.Unsupported
+	toy                    *toy
+	local, remote          netip.AddrPort
+	listening, established bool
+	peerDone               bool // its FIN came
+	listener               *toySocket
+	queue                  []*toySocket
+	next, expect           trace.Seq
+	data                   []byte
+}
+
+// send sends a segment, and counts what it occupies.
+func (s *toySocket) send(flags trace.Flags, data []byte) {
+	p := trace.Packet{Kind: trace.PacketTCP}
+	p.IP = trace.IPHeader{Version: 4, HeaderLen: 20, Src: s.local.Addr(), Dst: s.remote.Addr(), Protocol: 6, TTL: 64}
+	p.TCP = trace.Segment{
+		SrcPort: s.local.Port(), DstPort: s.remote.Port(), Seq: s.next, HeaderLen: 20, Flags: flags, Window: 65535, DataLen: len(data),
+	}
+	if flags.Has(trace.ACK) {
+		p.TCP.Ack = s.expect
+	}
+	s.toy.out = append(s.toy.out, wire.Append(nil, &p, data))
+	s.next = s.next.Add(p.TCP.Len())
+}
+
+func (s *toySocket) segment(p *trace.Packet) {
+	seg := &p.TCP
+	switch {
+	case seg.Flags == trace.SYN|trace.ACK && !s.established:
+		s.expect, s.established = seg.Seq.Add(1), true
+		s.send(trace.ACK, nil)
+		return
+	case s.listener != nil && !s.established:
+		s.established = true
+		s.listener.queue = append(s.listener.queue, s)
+	}
+	if seg.Len() == 0 || seg.Seq != s.expect {
+		return
+	}
+	s.data = append(s.data, p.Data()...)
+	s.expect = s.expect.Add(seg.Len())
+	s.peerDone = s.peerDone || seg.Flags.Has(trace.FIN)
+	s.send(trace.ACK, nil)
+}
+
+func (s *toySocket) Bind(a netip.AddrPort) error { s.local = a; return nil }
+func (s *toySocket) Listen(int) error            { s.listening = true; return nil }
+func (s *toySocket) LocalAddr() netip.AddrPort   { return s.local }
+func (s *toySocket) RemoteAddr() netip.AddrPort  { return s.remote }
+
+func (s *toySocket) Accept() (netns.Socket, error) {
+	if len(s.queue) == 0 {
+		return nil, netns.ErrWouldBlock
+	}
+	c := s.queue[0]
+	s.queue = s.queue[1:]
+	return c, nil
+}
+
+func (s *toySocket) Connect(remote netip.AddrPort) error {
+	switch {
+	case s.established:
+		return nil
+	case !s.remote.IsValid():
+		s.toy.port++
+		s.local, s.remote = netip.AddrPortFrom(s.toy.env.Address.Addr(), s.toy.port), remote
+		s.next = trace.Seq(s.toy.env.Seed[0])
+		s.send(trace.SYN, nil)
+	}
+	return netns.ErrInProgress
+}
+
+func (s *toySocket) Send(data []byte) (int, error) {
+	if !s.established {
+		return 0, netns.ErrNotConnected
+	}
+	for rest := data; len(rest) > 0; {
+		n := min(len(rest), 1000)
+		s.send(trace.PSH|trace.ACK, rest[:n])
+		rest = rest[n:]
+	}
+	return len(data), nil
+}
+
+func (s *toySocket) Receive(buf []byte) (int, error) {
+	if len(s.data) == 0 && !s.peerDone {
+		return 0, netns.ErrWouldBlock
+	}
+	n := copy(buf, s.data)
+	s.data = s.data[n:]
+	return n, nil
+}
+
+func (s *toySocket) Close() error {
+	if s.established {
+		s.send(trace.FIN|trace.ACK, nil)
+	}
+	return nil
+}

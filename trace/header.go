@@ -1,0 +1,90 @@
+package trace
+
+import "time"
+
+// Version is the version of the file format. A file of another version is refused.
+const Version = 1
+
+// A Header holds what shapes a run and repeats it. It does not hold the time, the machine, or file names: two runs
+// of one seed give the same file.
+type Header struct {
+	Story   Story         // what the programs do; zero for a run driven from Go
+	Seed    uint64        //
+	Delay   time.Duration // of the link, one way
+	MTU     int           // of the link, octets
+	Faults  []string      // rules of the link, in the order in which they are asked
+	Until   time.Duration // virtual time at which the run is cut off
+	Start   time.Time     // the sandbox clock's date at virtual time 0
+	Data    bool          // whether octets of data are in the record
+	Control bool          // whether control information is in the record
+	Hosts   []HostInfo    // client first
+}
+
+// Story is the text that was run.
+type Story struct{ Name, Text string }
+
+// HostInfo tells of one host and its stack.
+type HostInfo struct {
+	Name         string
+	Address      string
+	Stack        string
+	Version      string
+	Settings     []Setting // the stack's defaults, as it was run
+	Capabilities []string  // what only some stacks can do and this one can
+	Unsupported  []string  // calls and options of the Stack interface that this one cannot do
+}
+
+// Setting is one setting of a stack, as it prints.
+type Setting struct{ Name, Value string }
+
+// Host returns what the header says of a host; nil if it has none of that name.
+func (h *Header) Host(name string) *HostInfo {
+	for i := range h.Hosts {
+		if h.Hosts[i].Name == name {
+			return &h.Hosts[i]
+		}
+	}
+	return nil
+}
+
+// An End is how a run ended.
+type End struct {
+	At      time.Duration
+	Reason  EndReason
+	Blocked []int // the Calls that had not come back, by N
+}
+
+// EndReason is why a run ended.
+type EndReason uint8
+
+// Why a run can end.
+const (
+	// Finished: all programs have returned and nothing is pending.
+	Finished EndReason = iota
+	// Idle: nothing is scheduled, and calls are still blocked.
+	Idle
+	// UntilReached: the virtual time was up.
+	UntilReached
+	// TooManySteps: 100,000 steps in one instant.
+	TooManySteps
+)
+
+var endNames = [...]string{"finished", "idle", "until", "too-many-steps"}
+
+// String prints the reason in lower case with hyphens.
+func (r EndReason) String() string { return endNames[r] }
+
+// A Trace is a finished record.
+type Trace struct {
+	Header Header
+	Events []Event // Events[i].N is i+1
+	End    End
+}
+
+// Event returns the event of number n; nil if there is none.
+func (t *Trace) Event(n int) *Event {
+	if n < 1 || n > len(t.Events) {
+		return nil
+	}
+	return &t.Events[n-1]
+}

@@ -1,0 +1,242 @@
+package trace
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+)
+
+// A Packet is one packet as it crossed the link: its octets and what they say. What they say is decoded by
+// package wire; this package only holds it.
+type Packet struct {
+	// Octets begin with the IP header. Where the record keeps no data they end with the last header; Len tells
+	// the length on the wire then. The packet's owner may reuse the slice: see Recorder.Keep.
+	Octets []byte
+	// Len is the number of octets on the wire.
+	Len int
+	// Kind says which of the fields below are filled.
+	Kind PacketKind
+	// Malformed is why the packet could not be decoded further: empty for a well-formed one.
+	Malformed string
+	// IP is filled for each kind but PacketMalformed.
+	IP IPHeader
+	// TCP is filled for PacketTCP.
+	TCP Segment
+}
+
+// PacketKind is what a packet carries.
+type PacketKind uint8
+
+// The kinds of packets.
+const (
+	// PacketMalformed: not even the IP header can be read.
+	PacketMalformed PacketKind = iota
+	// PacketTCP: a TCP segment, whole.
+	PacketTCP
+	// PacketICMP: an ICMP or ICMPv6 message.
+	PacketICMP
+	// PacketOther: another protocol, a fragment, or a TCP header that cannot be read.
+	PacketOther
+)
+
+var packetKindNames = [...]string{"malformed", "tcp", "icmp", "other"}
+
+// String prints the kind's name.
+func (k PacketKind) String() string { return packetKindNames[k] }
+
+// Checksum says whether a checksum was right.
+type Checksum uint8
+
+// What a checksum can be.
+const (
+	// ChecksumUnverified: there is none, or not all octets that it covers are at hand.
+	ChecksumUnverified Checksum = iota
+	ChecksumGood
+	ChecksumBad
+)
+
+var checksumNames = [...]string{"unverified", "good", "bad"}
+
+// String prints "unverified", "good" or "bad".
+func (c Checksum) String() string { return checksumNames[c] }
+
+// IPHeader is what connectlab reads of an IPv4 (RFC 791) or IPv6 (RFC 8200) header.
+type IPHeader struct {
+	Version   uint8
+	HeaderLen int // octets, with IPv4 options or IPv6 extension headers
+	Src, Dst  netip.Addr
+	Protocol  uint8 // 6 is TCP
+	TTL       uint8 // hop limit in IPv6
+	TOS       uint8 // traffic class in IPv6: DSCP and ECN
+	ID        uint16
+	DF, MF    bool
+	FragOff   int      // octets
+	Checksum  Checksum // of the IPv4 header; IPv6 has none
+}
+
+// Segment is a TCP segment (RFC 9293, Section 3.1).
+type Segment struct {
+	SrcPort, DstPort uint16
+	Seq, Ack         Seq
+	HeaderLen        int   // octets: four times the data offset
+	Reserved         uint8 // the three bits of RFC 9293's four that no RFC has given a meaning
+	Flags            Flags
+	Window           uint16 // as in the header: not scaled
+	Sum              uint16 // the checksum field
+	Urgent           uint16
+	Options          Options // a part of the packet's octets
+	DataLen          int     // octets of data, on the wire
+	Checksum         Checksum
+}
+
+// Len is SEG.LEN: the sequence numbers that the segment occupies, SYN and FIN counted.
+func (s *Segment) Len() uint32 {
+	n := uint32(s.DataLen)
+	if s.Flags.Has(SYN) {
+		n++
+	}
+	if s.Flags.Has(FIN) {
+		n++
+	}
+	return n
+}
+
+// Source is the packet's source address and port. Without TCP the port is 0.
+func (p *Packet) Source() netip.AddrPort { return netip.AddrPortFrom(p.IP.Src, p.TCP.SrcPort) }
+
+// Destination is the packet's destination address and port. Without TCP the port is 0.
+func (p *Packet) Destination() netip.AddrPort { return netip.AddrPortFrom(p.IP.Dst, p.TCP.DstPort) }
+
+// Data are the segment's data as far as they were kept. The slice is a part of Octets.
+func (p *Packet) Data() []byte {
+	if p.Kind != PacketTCP {
+		return nil
+	}
+	from := p.IP.HeaderLen + p.TCP.HeaderLen
+	to := from + p.TCP.DataLen
+	if from > len(p.Octets) {
+		return nil
+	}
+	return p.Octets[from:min(to, len(p.Octets))]
+}
+
+// Kinds of options.
+const (
+	OptionEnd           = 0
+	OptionNOP           = 1
+	OptionMSS           = 2
+	OptionWindowScale   = 3
+	OptionSACKPermitted = 4
+	OptionSACK          = 5
+	OptionTimestamps    = 8
+)
+
+// Options are the octets of a segment's options, padding included.
+type Options []byte
+
+// An Option is one option. Data leaves out kind and length.
+type Option struct {
+	Kind uint8
+	Data []byte
+}
+
+// All yields the options one by one, NOP and the end of the list included. It stops at the first whose length
+// cannot be (RFC 9293, Section 3.1, MUST-7: never a crash); Rest tells whether it did.
+func (o Options) All() iter.Seq[Option] {
+	return func(yield func(Option) bool) {
+		for len(o) > 0 {
+			opt, rest, ok := o.next()
+			if !ok || !yield(opt) || opt.Kind == OptionEnd {
+				return
+			}
+			o = rest
+		}
+	}
+}
+
+// next splits off the first option.
+func (o Options) next() (opt Option, rest Options, ok bool) {
+	switch o[0] {
+	case OptionEnd, OptionNOP:
+		return Option{Kind: o[0]}, o[1:], true
+	}
+	if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
+		return Option{}, nil, false
+	}
+	return Option{o[0], o[2:o[1]]}, o[o[1]:], true
+}
+
+// Rest returns the octets behind the last option that could be read: padding behind the end of the list, or
+// options that are broken.
+func (o Options) Rest() []byte {
+	for len(o) > 0 {
+		opt, rest, ok := o.next()
+		if !ok {
+			return o
+		}
+		o = rest
+		if opt.Kind == OptionEnd {
+			break
+		}
+	}
+	return o
+}
+
+// find returns the first option of a kind with n octets of data.
+func (o Options) find(kind uint8, n int) ([]byte, bool) {
+	for len(o) > 0 {
+		opt, rest, ok := o.next()
+		if !ok || opt.Kind == OptionEnd {
+			return nil, false
+		}
+		if opt.Kind == kind && len(opt.Data) == n {
+			return opt.Data, true
+		}
+		o = rest
+	}
+	return nil, false
+}
+
+// MSS is the maximum segment size option (RFC 9293, Section 3.7.1), in octets.
+func (o Options) MSS() (uint16, bool) {
+	d, ok := o.find(OptionMSS, 2)
+	if !ok {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(d), true
+}
+
+// WindowScale is the shift count of the window scale option (RFC 7323, Section 2.2).
+func (o Options) WindowScale() (uint8, bool) {
+	d, ok := o.find(OptionWindowScale, 1)
+	if !ok {
+		return 0, false
+	}
+	return d[0], true
+}
+
+// SACKPermitted reports the SACK-permitted option (RFC 2018, Section 2).
+func (o Options) SACKPermitted() bool {
+	_, ok := o.find(OptionSACKPermitted, 0)
+	return ok
+}
+
+// Timestamps are TSval and TSecr of the timestamps option (RFC 7323, Section 3.2).
+func (o Options) Timestamps() (val, ecr uint32, ok bool) {
+	d, ok := o.find(OptionTimestamps, 8)
+	if !ok {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint32(d), binary.BigEndian.Uint32(d[4:]), true
+}
+
+// SACKBlocks yields the left and right edges of a SACK option (RFC 2018, Section 3).
+func (o Option) SACKBlocks() iter.Seq2[Seq, Seq] {
+	return func(yield func(Seq, Seq) bool) {
+		for d := o.Data; o.Kind == OptionSACK && len(d) >= 8; d = d[8:] {
+			if !yield(Seq(binary.BigEndian.Uint32(d)), Seq(binary.BigEndian.Uint32(d[4:]))) {
+				return
+			}
+		}
+	}
+}
