@@ -208,8 +208,7 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 		}
 		st := k.reporter.Status()
 		if st.Listener != nil && k.listener == nil && !k.seen {
-			k.listener = h.find(st.Listener)
-			k.listener.children = append(k.listener.children, k.number)
+			h.cameTo(h.find(st.Listener), k)
 		}
 		if !k.seen || st.State != k.state || st.Word != k.word {
 			if s.rec != nil {

@@ -24,6 +24,7 @@ type host struct {
 	live        []*socket // in the order in which they were first seen; only without an inspector
 	byNumber    map[int]*socket
 	byTuple     map[tuple]*socket
+	children    map[int][]int // of each listener, by number, also when it is gone
 	listeners   []*socket
 	descriptors []descriptor // descriptors[i] is descriptor firstDescriptor+i
 	programs    []*process
@@ -54,7 +55,6 @@ type socket struct {
 	info     trace.ControlInfo
 	at       tuple // as registered in host.byTuple
 	listener *socket
-	children []int // the connections that came to it, in that order
 	listens  bool
 	gone     bool
 
@@ -78,6 +78,12 @@ func (h *host) find(s Socket) *socket {
 		h.live = append(h.live, k)
 	}
 	return k
+}
+
+// cameTo says that a connection came to a listener.
+func (h *host) cameTo(listener, k *socket) {
+	k.listener = listener
+	h.children[listener.number] = append(h.children[listener.number], k.number)
 }
 
 // place keeps the tables of addresses in step with what the socket says.
@@ -182,6 +188,9 @@ func (h *host) boot(cfg *Config, now time.Duration) error {
 	h.sockets = map[Socket]*socket{}
 	h.byNumber = map[int]*socket{}
 	h.byTuple = map[tuple]*socket{}
+	if h.children == nil {
+		h.children = map[int][]int{}
+	}
 	h.live, h.listeners, h.descriptors = nil, nil, nil
 	return nil
 }

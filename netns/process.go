@@ -44,6 +44,9 @@ func (s *Sandbox) proceed(p *process, last Outcome) {
 // makeCall makes the program's call: a step of its own.
 func (s *Sandbox) makeCall(p *process) {
 	h, call := p.host, &p.call
+	if b, ok := p.program.(Binder); ok {
+		b.Bind(call)
+	}
 	p.socket, p.count, p.data, p.wrong, p.accept, p.callN = nil, 0, p.data[:0], -1, 0, 0
 	if d := h.descriptor(call.FD); d != nil && call.Op != OpSocket {
 		p.socket = d.socket
@@ -226,8 +229,7 @@ func (s *Sandbox) accept(p *process, d *descriptor) (progress, done bool) {
 	}
 	k := p.host.find(sock)
 	if k.listener == nil {
-		k.listener = p.socket
-		p.socket.children = append(p.socket.children, k.number)
+		p.host.cameTo(p.socket, k)
 	}
 	p.accept = k.number
 	p.out.Result = int64(p.host.open(k))

@@ -14,6 +14,15 @@ type Program interface {
 	Next(last Outcome) (Call, bool)
 }
 
+// A Binder is a Program whose calls are completed at the moment when they are made, since what a descriptor stands for
+// may change between the return of one call and the time of the next: another program of the host makes it, or the host
+// is rebooted.
+type Binder interface {
+	Program
+	// Bind fills in FD and Addr of the call that Next returned last.
+	Bind(*Call)
+}
+
 // Op is a socket call.
 type Op uint8
 

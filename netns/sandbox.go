@@ -151,13 +151,14 @@ func (s *Sandbox) Socket(host string, fd int) int {
 	return 0
 }
 
-// Children are the numbers of the connections that came to a listening socket, in that order. It lists them as long as
-// the listening socket is not gone. The slice is the sandbox's.
+// Children are the numbers of the connections that came to a listening socket, in that order, also when either is
+// gone. The slice is the sandbox's.
 func (s *Sandbox) Children(host string, number int) []int {
-	if k := s.socket(host, number); k != nil {
-		return k.children
+	h, err := s.host(host)
+	if err != nil {
+		return nil
 	}
-	return nil
+	return h.children[number]
 }
 
 func (s *Sandbox) socket(host string, number int) *socket {
@@ -195,11 +196,13 @@ func (s *Sandbox) ControlInfo(host string, number int) (info trace.ControlInfo, 
 	return info, true
 }
 
-// Note puts a remark into the record. It may be called within At.
-func (s *Sandbox) Note(host string, number int, n trace.Note) {
-	if s.rec != nil {
-		s.rec.Note(s.now, host, number, n)
+// Note puts a remark into the record, and returns the N of its event; 0 without a recorder. It may be called within
+// At, and by a Program within Next.
+func (s *Sandbox) Note(host string, number int, n trace.Note) int {
+	if s.rec == nil {
+		return 0
 	}
+	return s.rec.Note(s.now, host, number, n)
 }
 
 // SetLink takes the link down or up. What is on its way arrives; what is sent while it is down is lost. It may be

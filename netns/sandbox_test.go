@@ -27,7 +27,7 @@ func plain(t *testing.T, sb *netns.Sandbox, n int) {
 			{Op: netns.OpReceiveAll, FD: 4, N: -1}, {Op: netns.OpClose, FD: 4}, {Op: netns.OpClose, FD: 3},
 		}},
 		{netns.Client, []netns.Call{
-			{Op: netns.OpSocket}, {Op: netns.OpConnect, FD: 3, Addr: serverPort, Line: 1}, {Op: netns.OpSendAll, FD: 3, N: n},
+			{Op: netns.OpSocket, Line: 1}, {Op: netns.OpConnect, FD: 3, Addr: serverPort, Line: 1}, {Op: netns.OpSendAll, FD: 3, N: n},
 			{Op: netns.OpReceiveAll, FD: 3, N: n, Verify: true}, {Op: netns.OpClose, FD: 3},
 		}},
 	} {

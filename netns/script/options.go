@@ -1,0 +1,164 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"connectlab/netns"
+	"connectlab/trace"
+)
+
+// optionDef is an option that may stand at the top of a story.
+type optionDef struct {
+	name    string
+	kind    ExprKind // of its value; define takes any
+	example string
+}
+
+var optionDefs = []optionDef{
+	{"define", Word, "--define=BYTES=5"},
+	{"delay", Seconds, "--delay=.010"},
+	{"mtu", Int, "--mtu=1500"},
+	{"fault", String, `--fault="drop server SYN,ACK#1"`},
+	{"until", Seconds, "--until=60"},
+}
+
+func optionByName(name string) (optionDef, bool) {
+	i := slices.IndexFunc(optionDefs, func(d optionDef) bool { return d.name == name })
+	if i < 0 {
+		return optionDef{}, false
+	}
+	return optionDefs[i], true
+}
+
+func optionNames() string {
+	names := make([]string, len(optionDefs))
+	for i, d := range optionDefs {
+		names[i] = "--" + d.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// settings are the values of a story's options.
+type settings struct {
+	delay   time.Duration // as in netns.Config
+	until   time.Duration
+	mtu     int
+	faults  []netns.Fault
+	defines []*Option
+}
+
+// options reads the options among lines.
+func (c *compiler) options(lines []Line) error {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		o, ok := l.What.(*Option)
+		if !ok {
+			continue
+		}
+		key := o.Name + " " + o.Define
+		if seen[key] && o.Name != "fault" {
+			return c.fail(l.Pos, "expected --%s once", strings.TrimSpace(key))
+		}
+		seen[key] = true
+		if err := c.option(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *compiler) option(o *Option) error {
+	switch o.Name {
+	case "define":
+		c.defined[o.Define] = o.Value
+		c.code.defines = append(c.code.defines, o)
+	case "delay":
+		if c.code.delay = time.Duration(o.Value.Num); o.Value.Num == 0 {
+			c.code.delay = netns.NoLinkDelay
+		}
+	case "until":
+		if o.Value.Num == 0 {
+			return c.fail(o.Value.Pos, "expected a time above 0")
+		}
+		c.code.until = time.Duration(o.Value.Num)
+	case "mtu":
+		if o.Value.Num < netns.MinMTU || o.Value.Num > netns.MaxMTU {
+			return c.fail(o.Value.Pos, "expected an MTU from %d to %d octets, found %d", netns.MinMTU, netns.MaxMTU, o.Value.Num)
+		}
+		c.code.mtu = int(o.Value.Num)
+	case "fault":
+		f, err := netns.ParseFault(o.Value.Text)
+		if fe := (*netns.FaultError)(nil); errors.As(err, &fe) {
+			return c.fail(Pos{o.Value.Pos.Line, o.Value.Pos.Column + 1 + fe.Offset}, "%s", fe.Msg)
+		} else if err != nil {
+			return c.fail(o.Value.Pos, "%v", err)
+		}
+		c.code.faults = append(c.code.faults, f)
+	}
+	return nil
+}
+
+// Defines are the words that the story's --define options give a value, in their order.
+func (s *Story) Defines() []string {
+	names := make([]string, len(s.code.defines))
+	for i, o := range s.code.defines {
+		names[i] = o.Define
+	}
+	return names
+}
+
+// With returns the story with another value for a word that it defines, as an option of the command line asks. The
+// value is written as behind `--define=NAME=`. The text changes with it, in place, so that it tells what is run and
+// its lines keep their numbers.
+func (s *Story) With(define, value string) (*Story, error) {
+	i := slices.IndexFunc(s.code.defines, func(o *Option) bool { return o.Define == define })
+	if i < 0 {
+		if len(s.code.defines) == 0 {
+			return nil, fmt.Errorf("%s defines no word, so there is no %s to set", s.Name, define)
+		}
+		return nil, fmt.Errorf("%s defines no word %s: it defines %s", s.Name, define, strings.Join(s.Defines(), ", "))
+	}
+	flag := "--define=" + define + "="
+	p := &parser{lexer: lexer{file: "flag", text: value, size: len(value), pos: Pos{1, 1}}}
+	if err := p.advance(); err != nil {
+		return nil, badDefine(flag, err)
+	}
+	from := p.tok.at
+	if _, err := p.scalar("a number, a word or a string"); err != nil {
+		return nil, badDefine(flag, err)
+	}
+	if p.tok.kind != tokEnd || len(p.comments) > 0 {
+		return nil, badDefine(flag, p.expected("one number, word or string"))
+	}
+	o := s.code.defines[i]
+	return Parse(s.code.file, s.Text[:o.at]+value[from:p.last]+s.Text[o.end:])
+}
+
+// badDefine says what is wrong with a value from the command line.
+func badDefine(flag string, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return fmt.Errorf("%s: %s", flag, e.Msg)
+	}
+	return err
+}
+
+// Config is base with what the story's options say. What base itself says, as from the command line, overrides it;
+// faults of base are asked after the story's own.
+func (s *Story) Config(base netns.Config) netns.Config {
+	if base.Delay == 0 {
+		base.Delay = s.code.delay
+	}
+	if base.MTU == 0 {
+		base.MTU = s.code.mtu
+	}
+	if base.Until == 0 {
+		base.Until = s.code.until
+	}
+	base.Faults = slices.Concat(s.code.faults, base.Faults)
+	base.Story = trace.Story{Name: s.Name, Text: s.Text}
+	return base
+}

@@ -1,0 +1,488 @@
+package script
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"connectlab/netns"
+	"connectlab/trace"
+)
+
+// A Result is what came of a run.
+type Result struct {
+	// Trace is the record; nil if there was none to keep, or it went to Config.Writer.
+	Trace *trace.Trace
+	End   trace.End
+	// Failures are the expectations of the story that did not hold, in the order in which that came out.
+	Failures []Failure
+	Connect  Connect
+}
+
+// A Failure is an expectation that did not hold. It is also in the trace, as a Note that failed, unless it is about a
+// line that was not reached or did not come back.
+type Failure struct {
+	Line     int    // of the story, from 1
+	Text     string // what the line says
+	Expected string
+	Got      string
+	Event    int // the N of the call or of the observer's note; 0: none, or nothing was recorded
+}
+
+// String prints the failure as a sentence.
+func (f Failure) String() string {
+	return fmt.Sprintf("line %d: %s: expected %s, got %s", f.Line, f.Text, f.Expected, f.Got)
+}
+
+// Connect is what the client's first connect() returned.
+type Connect struct {
+	Called   bool          // there was one
+	Returned bool          // and it came back
+	Result   int64         // 0, or -1
+	Errno    netns.Errno   // empty: no error
+	At       time.Duration // when it came back
+}
+
+// Run runs a story: base with the story's options, see Story.Config. An expectation that does not hold stops
+// nothing. The error says why the run could not be made or not be finished; what there is of a result is returned all the
+// same.
+func Run(s *Story, base netns.Config) (*Result, error) {
+	sb, err := netns.New(s.Config(base))
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{sb: sb, result: &Result{}, hosts: map[string]*hostRun{}, byName: map[string]*program{}}
+	for _, h := range []string{netns.Client, netns.Server} {
+		r.hosts[h] = &hostRun{address: sb.Address(h)}
+	}
+	for i := range s.code.timed {
+		t := &s.code.timed[i]
+		r.waiting = append(r.waiting, t)
+		sb.At(timeOf(t.node), t.line, func() { r.timed(t) })
+	}
+	for _, c := range s.code.programs {
+		p := &program{run: r, code: c, host: r.hosts[c.host], labels: map[int]socket{}, frames: []frame{{ops: c.ops, times: 1}}}
+		p.host.programs = append(p.host.programs, p)
+		r.byName[c.name] = p
+		if err := sb.Program(c.host, c.name, p); err != nil {
+			return nil, err
+		}
+	}
+	r.result.Trace, err = sb.Run()
+	r.result.End = sb.End()
+	r.finish()
+	return r.result, err
+}
+
+// A runner is one run of a story.
+type runner struct {
+	sb      *netns.Sandbox
+	result  *Result
+	hosts   map[string]*hostRun
+	byName  map[string]*program
+	waiting []*timed // lines with a time that has not come
+	connect *step    // the client's first connect(), while it has not come back
+	by      *program // that made it
+}
+
+type hostRun struct {
+	address  netip.Addr
+	programs []*program
+}
+
+// A socket is what a label stands for.
+type socket struct{ fd, number int }
+
+// A program makes the calls of a story's program, one after the other.
+type program struct {
+	run    *runner
+	code   *programCode
+	host   *hostRun
+	labels map[int]socket
+	frames []frame // repeats within repeats, the innermost last
+	made   *step   // the call that has been handed out and has not come back
+}
+
+// A frame is calls to be made over and over.
+type frame struct {
+	ops   []op
+	next  int   // index of the next op
+	times int64 // that are left, this one included
+}
+
+// Next makes program a netns.Program.
+func (p *program) Next(last netns.Outcome) (netns.Call, bool) {
+	if p.made != nil {
+		p.returned(p.made, last)
+	}
+	p.made = p.advance()
+	if p.made == nil {
+		return netns.Call{}, false
+	}
+	return p.made.call, true
+}
+
+// advance moves to the next call; nil when there is none.
+func (p *program) advance() *step {
+	for len(p.frames) > 0 {
+		f := &p.frames[len(p.frames)-1]
+		if f.times == 0 || len(f.ops) == 0 {
+			p.frames = p.frames[:len(p.frames)-1]
+			continue
+		}
+		if f.next == len(f.ops) {
+			f.next = 0
+			f.times--
+			continue
+		}
+		o := &f.ops[f.next]
+		f.next++
+		if o.step != nil {
+			return o.step
+		}
+		p.frames = append(p.frames, frame{ops: o.body, times: o.times})
+	}
+	return nil
+}
+
+// unreached is the first call with an expectation among those that the program has not come to; nil: none.
+func (p *program) unreached() *step {
+	for i := len(p.frames) - 1; i >= 0; i-- {
+		f := &p.frames[i]
+		if s := firstWanted(f.ops[f.next:]); s != nil {
+			return s
+		}
+		if f.times > 1 {
+			if s := firstWanted(f.ops); s != nil {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+func firstWanted(ops []op) *step {
+	for i := range ops {
+		s := ops[i].step
+		if s == nil {
+			s = firstWanted(ops[i].body)
+		}
+		if s != nil && s.want != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// Bind makes program a netns.Binder: it puts in what only the run knows, descriptors and addresses.
+func (p *program) Bind(c *netns.Call) {
+	s, r := p.made, p.run
+	if c.Op != netns.OpSocket {
+		c.FD = p.find(s.call.FD).fd
+	}
+	c.Addr = r.resolve(s.addr)
+	if c.Op == netns.OpConnect && p.code.host == netns.Client && !r.result.Connect.Called {
+		r.result.Connect.Called, r.connect, r.by = true, s, p
+	}
+}
+
+// find is what a label stands for: what this program made, else what the host's first program made. A label that
+// nobody has made names no descriptor.
+func (p *program) find(label int) socket {
+	if s, ok := p.labels[label]; ok {
+		return s
+	}
+	if s, ok := p.host.programs[0].labels[label]; ok {
+		return s
+	}
+	return socket{fd: -1}
+}
+
+func (r *runner) resolve(a address) netip.AddrPort {
+	ip := a.ip
+	switch h := r.hosts[a.host]; {
+	case h != nil:
+		ip = h.address
+	case a.host == "*" && r.hosts[netns.Client].address.Is4():
+		ip = netip.IPv4Unspecified()
+	case a.host == "*":
+		ip = netip.IPv6Unspecified()
+	case !ip.IsValid():
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip, a.port)
+}
+
+// returned judges what came of a call.
+func (p *program) returned(s *step, out netns.Outcome) {
+	r := p.run
+	if !out.Made {
+		if s.want != nil {
+			p.fail(s, out, s.want.String(), "no return: the "+p.code.host+" was rebooted")
+		}
+		return
+	}
+	if r.connect == s && r.by == p {
+		c := &r.result.Connect
+		c.Returned, c.Result, c.Errno, c.At = true, out.Result, out.Errno, out.At
+		r.connect = nil
+	}
+	if out.Errno == "" && (s.call.Op == netns.OpSocket || s.call.Op == netns.OpAccept) {
+		label := s.label
+		if label < 0 {
+			label = int(out.Result)
+		}
+		p.labels[label] = socket{int(out.Result), r.sb.Socket(p.code.host, int(out.Result))}
+	}
+	if s.want != nil && !s.holds(out) {
+		p.fail(s, out, s.want.String(), returnText(s, out))
+		return
+	}
+	switch {
+	case out.Errno != "" && s.call.Op != netns.OpGetError:
+	case s.value != nil && *s.value != out.Errno:
+		p.fail(s, out, "the pending error "+errnoText(*s.value), errnoText(out.Errno))
+	case s.num != nil && *s.num != out.Result:
+		p.fail(s, out, fmt.Sprintf("the value %d", *s.num), fmt.Sprint(out.Result))
+	case s.data != nil && string(s.data) != string(out.Data):
+		p.fail(s, out, clip(quote(string(s.data))), clip(quote(string(out.Data))))
+	case out.Mismatch >= 0:
+		p.fail(s, out, "the octets that the "+other(p.code.host)+" sent, in their order", fmt.Sprintf("another octet at position %d", out.Mismatch))
+	}
+}
+
+// holds reports whether the result is the expected one.
+func (s *step) holds(out netns.Outcome) bool {
+	w := s.want
+	switch s.call.Op {
+	case netns.OpSocket, netns.OpAccept:
+		if w.result >= 0 {
+			return out.Errno == "" // the number is a label
+		}
+	case netns.OpGetError, netns.OpGetOption:
+		if w.result == 0 {
+			return out.Errno == "" || s.call.Op == netns.OpGetError // what was read is the value, not the result
+		}
+	case netns.OpBind, netns.OpListen, netns.OpConnect, netns.OpSend, netns.OpReceive, netns.OpSendAll, netns.OpReceiveAll,
+		netns.OpShutdown, netns.OpClose, netns.OpAbort, netns.OpSetOption, netns.OpNonBlocking:
+	}
+	if w.errno != "" {
+		return out.Errno == w.errno
+	}
+	return out.Result == w.result
+}
+
+// String prints the expected result.
+func (w *want) String() string {
+	if w.errno == "" {
+		return fmt.Sprint(w.result)
+	}
+	return fmt.Sprintf("%d %s (%s)", w.result, w.errno, w.errno.Error())
+}
+
+// returnText prints what came, as in a story.
+func returnText(s *step, out netns.Outcome) string {
+	if out.Errno == "" {
+		return fmt.Sprint(out.Result)
+	}
+	return (&want{result: -1, errno: out.Errno}).String()
+}
+
+func errnoText(e netns.Errno) string {
+	if e == "" {
+		return "0"
+	}
+	return string(e)
+}
+
+func (p *program) fail(s *step, out netns.Outcome, expected, got string) {
+	f := Failure{Line: s.call.Line, Text: s.text, Expected: expected, Got: got, Event: out.Call}
+	p.run.result.Failures = append(p.run.result.Failures, f)
+	number := 0
+	if s.call.Op != netns.OpSocket {
+		number = p.find(s.call.FD).number
+	}
+	p.run.sb.Note(p.code.host, number, trace.Note{Text: f.note(), Failed: true, Line: f.Line})
+}
+
+// note is the failure as the trace has it, where the line stands apart.
+func (f Failure) note() string {
+	return fmt.Sprintf("%s: expected %s, got %s", f.Text, f.Expected, f.Got)
+}
+
+// timeOf is when a line with a time is due.
+func timeOf(n Node) time.Duration {
+	switch n := n.(type) {
+	case *Observation:
+		return n.At
+	case *WorldChange:
+		return n.At
+	case *Option, *Step, *Repeat:
+	}
+	panic("script: a line without a time")
+}
+
+// timed does what a line with a time says.
+func (r *runner) timed(t *timed) {
+	for i := range r.waiting {
+		if r.waiting[i] == t {
+			r.waiting = append(r.waiting[:i], r.waiting[i+1:]...)
+			break
+		}
+	}
+	switch n := t.node.(type) {
+	case *Observation:
+		r.observe(t, n)
+	case *WorldChange:
+		switch n.What {
+		case trace.LinkGoesDown:
+			r.sb.SetLink(false)
+		case trace.LinkComesUp:
+			r.sb.SetLink(true)
+		case trace.Reboot:
+			for _, p := range r.hosts[n.Host].programs {
+				clear(p.labels)
+			}
+			// An error ends the run and comes back from Run.
+			_ = r.sb.Reboot(n.Host)
+		}
+	case *Option, *Step, *Repeat:
+	}
+}
+
+// observe looks at a socket and compares what it sees.
+func (r *runner) observe(t *timed, o *Observation) {
+	number, missing := r.observed(t, o)
+	got, holds := missing, false
+	if missing == "" {
+		if o.Name == "state" {
+			state := r.sb.State(o.Who.Host, number)
+			got, holds = state.String(), o.State == trace.NotObserved || state == o.State
+		} else {
+			got, holds = r.info(t, o, number)
+		}
+	}
+	if holds {
+		text, _, _ := strings.Cut(t.text, " = ")
+		r.sb.Note(o.Who.Host, number, trace.Note{Text: withoutTime(text) + " = " + got, Line: t.line})
+		return
+	}
+	r.failTimed(t, o, number, got, true)
+}
+
+func withoutTime(text string) string {
+	_, rest, _ := strings.Cut(text, " ")
+	return rest
+}
+
+// failTimed records an observer's line that does not hold.
+func (r *runner) failTimed(t *timed, o *Observation, number int, got string, note bool) {
+	f := Failure{Line: t.line, Text: t.text, Got: got}
+	switch {
+	case o.State != trace.NotObserved:
+		f.Expected = o.State.String()
+	case t.want != nil:
+		f.Expected = t.want.String()
+	default:
+		f.Expected = "a socket"
+	}
+	if note {
+		f.Text = withoutTime(f.Text)
+		f.Event = r.sb.Note(o.Who.Host, number, trace.Note{Text: f.note(), Failed: true, Line: t.line})
+		f.Text = t.text
+	}
+	r.result.Failures = append(r.result.Failures, f)
+}
+
+// String prints the expected value.
+func (w *wantInfo) String() string {
+	if w.number {
+		return fmt.Sprint(w.num)
+	}
+	return w.text
+}
+
+// observed is the number of the socket that a line names, or why there is none.
+func (r *runner) observed(t *timed, o *Observation) (number int, missing string) {
+	first, _ := o.Who.numbers()
+	p := r.byName[programName(o.Who.Host, first)]
+	if p == nil {
+		p = r.hosts[o.Who.Host].programs[0]
+	}
+	s := p.find(t.label)
+	switch {
+	case s.number == 0:
+		return 0, fmt.Sprintf("no descriptor %d on the %s at that time", o.FD, o.Who.Host)
+	case o.Child == 0:
+		return s.number, ""
+	}
+	children := r.sb.Children(o.Who.Host, s.number)
+	if int64(len(children)) < o.Child {
+		return 0, fmt.Sprintf("%d connections that had come to descriptor %d", len(children), o.FD)
+	}
+	return children[o.Child-1], ""
+}
+
+// info reads an item of control information and compares it. A sequence number counts from the initial one of its
+// direction, as in packetdrill's packets, so that a story can tell it in advance.
+func (r *runner) info(t *timed, o *Observation, number int) (got string, holds bool) {
+	item, err := trace.ParseItem(o.Item)
+	if err != nil {
+		panic("script: an item that the parser let pass: " + o.Item)
+	}
+	info, ok := r.sb.ControlInfo(o.Who.Host, number)
+	if !ok {
+		return "no control information", false
+	}
+	v := info.Value(item)
+	if base, relative := initial(item); relative && v.Kind == trace.Number {
+		start := info.Value(base)
+		if start.Kind != trace.Number {
+			return fmt.Sprintf("%v, and %v is not known", v, base), false
+		}
+		v.Num = int64(uint32(v.Num) - uint32(start.Num))
+	}
+	switch {
+	case t.want == nil:
+		return v.String(), true
+	case t.want.number:
+		return v.String(), v.Kind == trace.Number && v.Num == t.want.num
+	}
+	return v.String(), v.String() == t.want.text
+}
+
+// initial is the sequence number from which an item counts.
+func initial(i trace.Item) (trace.Item, bool) {
+	switch i {
+	case trace.SndUna, trace.SndNxt:
+		return trace.ISS, true
+	case trace.RcvNxt:
+		return trace.IRS, true
+	default:
+		return 0, false
+	}
+}
+
+// finish adds what shows only at the end: calls that did not come back, and lines that were not reached.
+func (r *runner) finish() {
+	for _, name := range []string{netns.Client, netns.Server} {
+		for _, p := range r.hosts[name].programs {
+			if p.made == nil {
+				continue
+			}
+			s, got := p.made, "no return up to the end of the run"
+			if s.want == nil {
+				s, got = p.unreached(), "the end of the run before that"
+			}
+			if s != nil {
+				r.result.Failures = append(r.result.Failures, Failure{Line: s.call.Line, Text: s.text, Expected: s.want.String(), Got: got})
+			}
+		}
+	}
+	for _, t := range r.waiting {
+		if o, ok := t.node.(*Observation); ok {
+			r.failTimed(t, o, 0, "the end of the run before that", false)
+		}
+	}
+}
