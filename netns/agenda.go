@@ -6,13 +6,14 @@ import "time"
 type entry struct {
 	at    time.Duration
 	line  int
+	rank  int // of the program, in the order in which they were given
 	order uint64
 	proc  *process
 	do    func()
 }
 
-// agenda holds what programs, observers and the world have still to do: by time, at one instant by line, and for
-// one line in the order in which the entries came.
+// agenda holds what programs, observers and the world have still to do: by time, at one instant by line, for one line
+// (as without lines) by program, and then in the order in which the entries came.
 type agenda struct {
 	heap  []entry
 	order uint64
@@ -25,6 +26,9 @@ func (a *agenda) less(i, j int) bool {
 	}
 	if x.line != y.line {
 		return x.line < y.line
+	}
+	if x.rank != y.rank {
+		return x.rank < y.rank
 	}
 	return x.order < y.order
 }

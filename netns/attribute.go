@@ -94,6 +94,9 @@ func (a *attribution) byPacket(c *trace.Change) trace.Field {
 		}
 		return trace.NoField
 	}
+	if c.New.Kind == trace.None || c.New.Kind == trace.NotObservable {
+		return trace.NoField // what is gone was not in a field, even where a field is 0
+	}
 	n := c.New.Num
 	switch c.Item {
 	case trace.LocalAddress:

@@ -95,6 +95,11 @@ func (c *Config) normalize() error {
 	case c.Delay < 0:
 		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be negative", c.Delay)}
 	}
+	for i := range c.Faults {
+		if err := c.Faults[i].check(); err != nil {
+			return &OpError{Op: "configure", Err: fmt.Errorf("fault %d: %w", i+1, err)}
+		}
+	}
 	if c.Until < 0 {
 		return &OpError{Op: "configure", Err: fmt.Errorf("until %v: it cannot be negative", c.Until)}
 	}

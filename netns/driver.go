@@ -145,15 +145,17 @@ func (s *Sandbox) expire(h *host) {
 	cause := 0
 	if s.rec != nil {
 		number := 0
-		if e.Socket != nil {
+		if e.Socket != nil && !h.gone(e.Socket) {
 			number = h.find(e.Socket).number
 		}
 		cause = s.rec.Timer(s.now, h.name, number, e.Name)
 	}
 	s.attr = attribution{}
+	last := h.last
 	s.after(h, cause)
 	if s.rec != nil && s.rec.Step() == 1 {
 		s.rec.Undo()
+		h.last = last
 	}
 }
 
@@ -191,6 +193,9 @@ func (s *Sandbox) touched(h *host) []*socket {
 	}
 	h.touched = h.touched[:0]
 	for _, sock := range h.inspector.Touched() {
+		if h.gone(sock) {
+			continue
+		}
 		k := h.find(sock)
 		k.mark = s.looks
 		h.touched = append(h.touched, k)
@@ -209,6 +214,9 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 		st := k.reporter.Status()
 		if st.Listener != nil && k.listener == nil && !k.seen {
 			h.cameTo(h.find(st.Listener), k)
+		}
+		if k.listener != nil {
+			k.listener.mark = s.looks // an accept may go on
 		}
 		if !k.seen || st.State != k.state || st.Word != k.word {
 			if s.rec != nil {

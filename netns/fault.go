@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ type Fault struct {
 	Percent float64 // and how many in a hundred of these; 0: all
 	// Delay is how much later: of a delayed packet, or of a duplicate.
 	Delay time.Duration
-	// Overtake is how many of the host's packets overtake a reordered one.
+	// Overtake is how many of the host's packets overtake a reordered one; 0: one.
 	Overtake int
 	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header; Octet 0: any of the TCP segment.
 	Octet, Bit int
@@ -195,8 +196,67 @@ func (f *Fault) parseArgument(word string) string {
 	return ""
 }
 
-// String is the rule as it was written.
-func (f Fault) String() string { return f.text }
+// String is the rule as it was written, or, of one made in Go, as it would be.
+func (f Fault) String() string {
+	if f.text != "" {
+		return f.text
+	}
+	if f.check() != nil { // an action without a name, too
+		return fmt.Sprintf("%#v", f)
+	}
+	b := fmt.Appendf(nil, "%s %s ", faultActions[f.Action], f.Host)
+	switch f.Match {
+	case MatchAny:
+		b = append(b, "any"...)
+	case MatchData:
+		b = append(b, "data"...)
+	case MatchBits:
+		b = append(b, f.Bits.String()...)
+	}
+	switch {
+	case f.Last > max(f.First, 1):
+		b = fmt.Appendf(b, "#%d-%d", max(f.First, 1), f.Last)
+	case f.Last > 0:
+		b = fmt.Appendf(b, "#%d", f.Last)
+	case f.First > 1:
+		b = fmt.Appendf(b, "#%d-%d", f.First, math.MaxInt)
+	}
+	if f.Percent > 0 {
+		b = append(strconv.AppendFloat(append(b, ' '), f.Percent, 'g', -1, 64), '%')
+	}
+	switch {
+	case f.Action == FaultDelay, f.Action == FaultDuplicate && f.Delay > 0:
+		b = fmt.Appendf(b, " %v", f.Delay)
+	case f.Action == FaultReorder && f.Overtake > 1:
+		b = fmt.Appendf(b, " %d", f.Overtake)
+	case f.Action == FaultCorrupt && f.Octet > 0:
+		b = fmt.Appendf(b, " %d.%d", f.Octet, f.Bit)
+	}
+	return string(b)
+}
+
+// check returns what is wrong with a rule made in Go.
+func (f *Fault) check() error {
+	switch {
+	case int(f.Action) >= len(faultActions):
+		return fmt.Errorf("an action %d, which there is not", f.Action)
+	case f.Host != Client && f.Host != Server:
+		return fmt.Errorf("unknown host %q: the hosts are client and server", f.Host)
+	case f.Match > MatchBits:
+		return fmt.Errorf("a match %d, which there is not", f.Match)
+	case f.First < 0 || f.Last < 0 || f.Last > 0 && f.Last < f.First:
+		return fmt.Errorf("packets from number %d to number %d", f.First, f.Last)
+	case !(f.Percent >= 0 && f.Percent <= 100):
+		return fmt.Errorf("%v percent: it must be between 0 and 100", f.Percent)
+	case f.Delay < 0:
+		return fmt.Errorf("a delay of %v: it cannot be negative", f.Delay)
+	case f.Overtake < 0:
+		return fmt.Errorf("overtaken by %d packets", f.Overtake)
+	case f.Octet < 0 || f.Bit < 0 || f.Bit > 7:
+		return fmt.Errorf("octet %d, bit %d: bits are numbered from 0 to 7", f.Octet, f.Bit)
+	}
+	return nil
+}
 
 // splitWords splits text at white space and tells where each word begins.
 func splitWords(text string) (words []string, at []int) {
@@ -249,6 +309,8 @@ type rule struct {
 }
 
 func newRule(f Fault, seed uint64, index int) *rule {
+	f.text = f.String()
+	f.Overtake = max(f.Overtake, 1)
 	k := stackSeed(seed, "fault", index)
 	return &rule{Fault: f, rng: rand.New(rand.NewChaCha8(k))}
 }
@@ -273,14 +335,15 @@ func (r *rule) hits(p *trace.Packet) bool {
 	return r.Percent == 0 || r.rng.Float64()*100 < r.Percent
 }
 
-// bit chooses what to flip: what the rule says, or any bit of the TCP segment.
+// bit chooses what to flip: what the rule says, or any bit of the TCP segment. It goes by the length on the wire: the
+// record may have left the data out.
 func (r *rule) bit(p *trace.Packet) (octet, bit int) {
 	if r.Octet > 0 {
-		return min(r.Octet, len(p.Octets)-1), r.Bit
+		return min(r.Octet, p.Len-1), r.Bit
 	}
 	from := 0
 	if p.Kind == trace.PacketTCP {
 		from = p.IP.HeaderLen
 	}
-	return from + r.rng.IntN(len(p.Octets)-from), r.rng.IntN(8)
+	return from + r.rng.IntN(p.Len-from), r.rng.IntN(8)
 }

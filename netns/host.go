@@ -80,6 +80,14 @@ func (h *host) find(s Socket) *socket {
 	return k
 }
 
+// gone reports whether s was forgotten: a timer that nobody stopped may still name it. It would get another number.
+func (h *host) gone(s Socket) bool {
+	if h.inspector == nil || h.sockets[s] != nil {
+		return false
+	}
+	return s.(Reporter).Status().Gone
+}
+
 // cameTo says that a connection came to a listener.
 func (h *host) cameTo(listener, k *socket) {
 	k.listener = listener

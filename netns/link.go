@@ -18,6 +18,7 @@ type flight struct {
 	kept   *trace.Packet // packet as the record has it; nil without a recorder
 	sent   int           // the N of its Sent
 	wait   int           // reordered: how many packets must still overtake it
+	behind time.Duration // reordered: when the last of those that overtake it arrives
 }
 
 // link carries packets between the two hosts. It is a heap of flights, ordered by arrival and then by sending.
@@ -203,15 +204,16 @@ func (l *link) depart(f *flight) {
 	l.push(f)
 	rest := l.waiting[:0]
 	for _, w := range l.waiting {
-		if w.to == f.to {
+		if w.to == f.to && f.at <= w.at { // else w is there first: it has waited for long enough
 			w.wait--
+			w.behind = max(w.behind, f.at)
 		}
 		if w.wait > 0 {
 			rest = append(rest, w)
 			continue
 		}
 		l.order++
-		w.at, w.order = f.at, l.order
+		w.at, w.order = w.behind, l.order
 		l.rise(w.index)
 		l.sink(w.index)
 	}

@@ -11,6 +11,7 @@ type process struct {
 	host    *host
 	name    string
 	program Program
+	rank    int // among all programs, in the order in which they were given
 
 	// The call that is being made.
 	call   Call
@@ -24,8 +25,10 @@ type process struct {
 	tried  uint64  // when it was tried last, in looks
 }
 
-// maxData is how much of what it received an Outcome shows, and the largest piece in which octets are handed over.
-const maxData = 64 << 10
+const (
+	maxData  = 64 << 10 // how much of what it received an Outcome shows
+	maxPiece = 16 << 10 // the most octets that are handed over at once
+)
 
 // proceed asks the program for its next call and puts it on the agenda.
 func (s *Sandbox) proceed(p *process, last Outcome) {
@@ -38,7 +41,7 @@ func (s *Sandbox) proceed(p *process, last Outcome) {
 	if !call.Absolute {
 		at += s.now
 	}
-	s.agenda.push(entry{at: max(at, s.now), line: call.Line, proc: p})
+	s.agenda.push(entry{at: max(at, s.now), line: call.Line, rank: p.rank, proc: p})
 }
 
 // makeCall makes the program's call: a step of its own.
@@ -172,12 +175,15 @@ func (s *Sandbox) attempt(p *process) (progress, done bool) {
 		return s.receive(p, d)
 	case OpShutdown:
 		return true, p.end(k.sock.Shutdown(call.How))
-	case OpClose:
+	case OpClose, OpAbort:
 		*d = descriptor{}
+		if h.inspector == nil {
+			h.setListens(k, false)
+		}
+		if call.Op == OpAbort {
+			return true, p.end(k.sock.Abort())
+		}
 		return true, p.end(k.sock.Close())
-	case OpAbort:
-		*d = descriptor{}
-		return true, p.end(k.sock.Abort())
 	case OpGetError:
 		return true, p.end(k.sock.PendingError())
 	case OpGetOption:
@@ -256,12 +262,15 @@ func (s *Sandbox) connect(p *process, d *descriptor) (progress, done bool) {
 func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
 	k, call := p.socket, &p.call
 	total := toSend(call)
+	if total < 0 {
+		return true, p.fail(ErrInvalid)
+	}
 	for {
 		piece := call.Data
 		if piece != nil {
 			piece = piece[p.count:]
 		} else {
-			piece = s.octets(min(total-p.count, maxData))
+			piece = s.octets(min(total-p.count, maxPiece))
 			p.host.stream.Fill(piece, k.sent)
 		}
 		n, err := k.sock.Send(piece)
@@ -291,15 +300,18 @@ func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
 
 func (s *Sandbox) receive(p *process, d *descriptor) (progress, done bool) {
 	k, call := p.socket, &p.call
+	if call.N < 0 && call.Op == OpReceive {
+		return true, p.fail(ErrInvalid)
+	}
 	for {
 		want := call.N
 		if call.Op == OpReceiveAll {
 			want -= p.count
 			if call.N < 0 {
-				want = maxData
+				want = maxPiece
 			}
 		}
-		piece := s.octets(min(want, maxData))
+		piece := s.octets(min(want, maxPiece))
 		n, err := k.sock.Receive(piece)
 		switch {
 		case errors.Is(err, ErrWouldBlock):

@@ -18,6 +18,7 @@ type Sandbox struct {
 	agenda agenda
 	rec    *trace.Recorder
 
+	programs  int
 	steps     int
 	instant   int // steps at now
 	lastLine  time.Duration
@@ -76,13 +77,15 @@ func (s *Sandbox) host(name string) (*host, error) {
 	return nil, fmt.Errorf("unknown host %q: the hosts are client and server", name)
 }
 
-// Program gives a host one more program. name appears with its calls: "client", "client.2".
+// Program gives a host one more program. name appears with its calls: "client", "client.2". At one instant, calls
+// without a line are made program by program, in the order in which these were given.
 func (s *Sandbox) Program(host, name string, p Program) error {
 	h, err := s.host(host)
 	if err != nil {
 		return err
 	}
-	proc := &process{host: h, name: name, program: p}
+	s.programs++
+	proc := &process{host: h, name: name, program: p, rank: s.programs}
 	h.programs = append(h.programs, proc)
 	s.proceed(proc, Outcome{Mismatch: -1})
 	return nil
@@ -114,9 +117,18 @@ func (s *Sandbox) Run() (*trace.Trace, error) {
 	if s.rec == nil {
 		return nil, s.failure
 	}
+	if s.failure != nil && s.end.Reason != trace.TooManySteps {
+		s.end.At = s.lastEvent
+		if s.cfg.Writer != nil {
+			return nil, s.failure // without an end a reader sees that the run broke off
+		}
+	}
 	t, err := s.rec.Finish(s.end)
-	if s.failure != nil {
+	switch {
+	case s.failure != nil:
 		err = s.failure
+	case err != nil:
+		err = &OpError{Op: "write the record", Err: err}
 	}
 	return t, err
 }

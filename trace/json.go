@@ -174,8 +174,8 @@ func (c *cursor) bool() bool {
 	return false
 }
 
-// number takes a whole number's digits; anything that JSON would read as another kind of number is refused.
-func (c *cursor) number() string {
+// number takes a whole number's digits, a part of the line; anything that JSON would read as another kind of number is refused.
+func (c *cursor) number() []byte {
 	c.next()
 	from := c.i
 	i := from
@@ -188,25 +188,25 @@ func (c *cursor) number() string {
 	}
 	switch {
 	case c.err != nil:
-		return ""
+		return nil
 	case i == first:
 		c.fail("a whole number is expected, not %s", c.here())
-		return ""
+		return nil
 	case i-first > len("18446744073709551615"):
 		c.fail("a number of %d digits", i-first)
-		return ""
+		return nil
 	case c.b[first] == '0' && (i > first+1 || first > from), i < len(c.b) && (c.b[i] == '.' || c.b[i] == 'e' || c.b[i] == 'E'):
 		c.fail("a whole number is expected, without leading zeros, fraction or exponent")
-		return ""
+		return nil
 	}
 	c.i = i
-	return string(c.b[from:i])
+	return c.b[from:i]
 }
 
 // int64 reads a whole number.
 func (c *cursor) int64() int64 {
 	s := c.number()
-	n, err := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(string(s), 10, 64)
 	if err != nil {
 		c.fail("%s is out of range", s)
 	}
@@ -234,7 +234,7 @@ func (c *cursor) count() int {
 // uint64 reads a whole number that is not negative.
 func (c *cursor) uint64() uint64 {
 	s := c.number()
-	n, err := strconv.ParseUint(s, 10, 64)
+	n, err := strconv.ParseUint(string(s), 10, 64)
 	if err != nil {
 		c.fail("%s is out of range", s)
 	}
@@ -371,13 +371,6 @@ func (c *cursor) walk(path string, depth int, leaf func(path, value string)) {
 	}
 	from := c.i
 	count := 0
-	below := func(format string, v any) string {
-		count++
-		if path == "" {
-			return ""
-		}
-		return path + fmt.Sprintf(format, v)
-	}
 	switch ch := c.next(); {
 	case ch == '{':
 		c.i++
@@ -385,12 +378,23 @@ func (c *cursor) walk(path string, depth int, leaf func(path, value string)) {
 			if count > 0 {
 				c.expect(',')
 			}
-			p := below(".%s", c.key())
+			count++
+			key, p := c.key(), ""
+			if path != "" {
+				p = path + "." + string(key)
+			}
 			c.expect(':')
 			c.walk(p, depth+1, leaf)
 		}
 	case ch == '[':
-		c.list(func() { c.walk(below("[%d]", count), depth+1, leaf) })
+		c.list(func() {
+			p := ""
+			if path != "" {
+				p = path + "[" + strconv.Itoa(count) + "]"
+			}
+			count++
+			c.walk(p, depth+1, leaf)
+		})
 	case ch == '"':
 		s := c.octets()
 		if path != "" {
@@ -405,7 +409,10 @@ func (c *cursor) walk(path string, depth int, leaf func(path, value string)) {
 		leaf(path, "null")
 		return
 	default:
-		leaf(path, c.number())
+		n := c.number()
+		if path != "" {
+			leaf(path, string(n))
+		}
 		return
 	}
 	if count == 0 && c.err == nil {

@@ -103,7 +103,7 @@ func (r *reader) read() error {
 		return err
 	}
 	if err := r.readHeader(line); err != nil {
-		if !whole && bytes.HasPrefix(line, []byte(firstLine)) {
+		if begun := min(len(line), len(firstLine)); !whole && string(line[:begun]) == firstLine[:begun] {
 			return fmt.Errorf("%w: the file ends within its header; run the story again", ErrTruncated)
 		}
 		return err
@@ -627,7 +627,7 @@ func disagreement(path string, file, octets []byte) error {
 func (r *reader) hex() []byte {
 	s := r.octets()
 	n := len(s) / 2
-	if cap(r.kept)-len(r.kept) < n {
+	if r.kept == nil || cap(r.kept)-len(r.kept) < n {
 		r.kept = make([]byte, 0, max(min(2*cap(r.kept), 64<<10), 4<<10, n))
 	}
 	from := len(r.kept)

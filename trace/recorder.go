@@ -2,6 +2,7 @@ package trace
 
 import (
 	"io"
+	"slices"
 	"time"
 )
 
@@ -18,9 +19,10 @@ type Recorder struct {
 	buf    []byte
 	err    error
 
-	n      int // the N of the last event, uncommitted ones included
-	events []Event
-	from   int // index in events of the first uncommitted event
+	n      int       // the N of the last event, uncommitted ones included
+	done   [][]Event // full chunks of events, all committed
+	events []Event   // the chunk in work
+	from   int       // index in events of the first uncommitted event
 
 	octets  []byte
 	changes []Change
@@ -48,6 +50,7 @@ type arena[T any] struct{ chunk []T }
 const (
 	firstChunk = 32
 	lastChunk  = 1024
+	lastStep   = 64 // events that a step usually stays below; one that does not makes its chunk grow
 )
 
 func (a *arena[T]) put(v T) *T {
@@ -86,7 +89,16 @@ func (r *Recorder) Header() *Header { return &r.header }
 func (r *Recorder) Err() error { return r.err }
 
 // Begin opens a step.
-func (r *Recorder) Begin() { r.from = len(r.events) }
+func (r *Recorder) Begin() {
+	// A step is not torn apart, so that Undo finds it in one piece: a new chunk begins between steps.
+	if r.keep && cap(r.events)-len(r.events) < lastStep {
+		if len(r.events) > 0 {
+			r.done = append(r.done, r.events)
+		}
+		r.events = make([]Event, 0, max(2*lastStep, min(2*cap(r.events), lastChunk)))
+	}
+	r.from = len(r.events)
+}
 
 // Step is the number of events in the open step.
 func (r *Recorder) Step() int { return len(r.events) - r.from }
@@ -139,7 +151,11 @@ func (r *Recorder) Finish(e End) (*Trace, error) {
 		r.flush()
 		return nil, r.err
 	}
-	return &Trace{Header: r.header, Events: r.events, End: e}, nil
+	events := r.events
+	if len(r.done) > 0 {
+		events = slices.Concat(append(r.done, r.events)...)
+	}
+	return &Trace{Header: r.header, Events: events, End: e}, nil
 }
 
 // Keep returns a packet that the record may hold: p itself where the recorder writes, else a copy, octets and
@@ -207,7 +223,7 @@ func (r *Recorder) State(at time.Duration, host string, socket, cause int, s Sta
 // may be nil. Nothing is recorded where nothing differs. It returns the event's N, or 0.
 func (r *Recorder) Control(at time.Duration, host string, socket, cause int, before, now *ControlInfo, by func(*Change)) int {
 	if cap(r.changes)-len(r.changes) < NumItems {
-		r.changes = make([]Change, 0, 8*NumItems)
+		r.changes = make([]Change, 0, max(4*NumItems, min(2*cap(r.changes), 32*NumItems)))
 	}
 	from := len(r.changes)
 	r.changes = now.Diff(before, r.changes)

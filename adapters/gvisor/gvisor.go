@@ -46,10 +46,8 @@ const nic tcpip.NICID = 1
 
 // A Factory makes gVisor stacks. The zero value makes them as the library has them by default.
 type Factory struct {
-	// QueueLength is how many packets a stack can send in one step; those above are lost and recorded as such. 0: 4096.
+	// QueueLength is how many packets a stack can send in one step; those above are lost and recorded as such. 0: 1024.
 	QueueLength int
-
-	rounds int // for the contract test of the barrier: the most rounds it may take; 0: as many as it needs
 }
 
 var _ netns.Factory = (*Factory)(nil)
@@ -64,7 +62,7 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 	silence()
 	length := f.QueueLength
 	if length == 0 {
-		length = 4096
+		length = 1024
 	}
 	if length < 0 {
 		return nil, fmt.Errorf("gvisor: queue length %d is negative", length)
@@ -95,7 +93,7 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 	}
 	if address.Is4() {
 		s.family, s.network = netns.IPv4, ipv4.ProtocolNumber
-		options.NetworkProtocols = []stack.NetworkProtocolFactory{ipv4.NewProtocol}
+		options.NetworkProtocols = []stack.NetworkProtocolFactory{newIPv4()}
 		options.TransportProtocols = []stack.TransportProtocolFactory{tcp.NewProtocol, icmp.NewProtocol4}
 	} else {
 		s.family, s.network = netns.IPv6, ipv6.ProtocolNumber
@@ -103,13 +101,17 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 		options.TransportProtocols = []stack.TransportProtocolFactory{tcp.NewProtocol, icmp.NewProtocol6}
 	}
 	s.stack = stack.New(options)
-	s.barrier = newBarrier(s.stack.TransportProtocolInstance(tcp.ProtocolNumber), f.rounds)
+	s.barrier = newBarrier(s.stack.TransportProtocolInstance(tcp.ProtocolNumber))
 	if err := s.attach(netip.PrefixFrom(address, env.Address.Bits())); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("gvisor: %v: %v", env.Address, err)
 	}
 	return s, nil
 }
+
+// newIPv4 makes IPv4 for a stack. To make this function, gVisor draws 8 KiB from the machine's randomness, for a table that
+// no stack of this version reads: so it is made once.
+var newIPv4 = sync.OnceValue(func() stack.NetworkProtocolFactory { return ipv4.NewProtocolWithOptions(ipv4.Options{}) })
 
 // attach gives the stack its interface, address and route.
 func (s *netstack) attach(own netip.Prefix) tcpip.Error {

@@ -13,26 +13,42 @@ import (
 // Workers write while the driver waits; the driver reads while no worker works.
 type link struct {
 	*channel.Endpoint
-	read int // how many packets were read from the queue
-	lost []lostPacket
+	limit   int // how many packets can wait
+	read    int // how many were read from the channel
+	spill   []overflow
+	spilled int // how many of spill are not lost
 }
 
-type lostPacket struct {
+// channelLength is how many packets the channel holds. A step seldom sends more, and a channel as long as the whole
+// queue would be most of what it costs to make a stack.
+const channelLength = 128
+
+// An overflow is a packet that found no room in the channel.
+type overflow struct {
 	packet *stack.PacketBuffer
-	after  int // it was sent after so many packets had gone through the queue
+	after  int  // it was sent after so many packets had gone into the channel
+	lost   bool // it found no room in the queue either
 }
 
-func newLink(size int, mtu uint32) *link { return &link{Endpoint: channel.New(size, mtu, "")} }
+func newLink(limit int, mtu uint32) *link {
+	return &link{Endpoint: channel.New(min(limit, channelLength), mtu, ""), limit: limit}
+}
 
-// WritePackets queues the packets. channel.Endpoint answers with the number that found room, and no error.
+// WritePackets queues the packets. The channel answers with the number that found room there, and with no error.
 func (l *link) WritePackets(packets stack.PacketBufferList) (int, tcpip.Error) {
 	n, err := l.Endpoint.WritePackets(packets)
-	if n < packets.Len() && err == nil {
-		for _, p := range packets.AsSlice()[n:] {
-			l.lost = append(l.lost, lostPacket{packet: p.Clone(), after: l.read + l.NumQueued()})
-		}
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	for _, p := range packets.AsSlice()[n:] {
+		o := overflow{packet: p.Clone(), after: l.read + l.NumQueued(), lost: l.NumQueued()+l.spilled >= l.limit}
+		if !o.lost {
+			l.spilled++
+			n++
+		}
+		l.spill = append(l.spill, o)
+	}
+	return n, nil
 }
 
 // Close does nothing: what a stack sends while it is destroyed can still be taken.
@@ -41,11 +57,14 @@ func (l *link) Close() {}
 // take appends the octets of the next packet to buf.
 func (l *link) take(buf []byte) (packet []byte, lost, ok bool) {
 	var p *stack.PacketBuffer
-	if len(l.lost) > 0 && l.lost[0].after <= l.read {
-		p, lost = l.lost[0].packet, true
-		l.lost[0].packet = nil
-		if l.lost = l.lost[1:]; len(l.lost) == 0 {
-			l.lost = nil
+	if len(l.spill) > 0 && l.spill[0].after <= l.read {
+		p, lost = l.spill[0].packet, l.spill[0].lost
+		l.spill[0].packet = nil
+		if !lost {
+			l.spilled--
+		}
+		if l.spill = l.spill[1:]; len(l.spill) == 0 {
+			l.spill = nil
 		}
 	} else {
 		if p = l.Read(); p == nil {

@@ -107,13 +107,14 @@ func findLayout(endpoint reflect.Type) *layout {
 
 	var at field
 	protocol := l.find(&at, endpoint, "protocol", "*tcp.protocol")
-	if processor := l.find(&l.processors, protocol, "dispatcher.processors", "[]tcp.processor"); processor != nil {
+	processor := l.find(&l.processors, protocol, "dispatcher.processors", "[]tcp.processor")
+	if processor != nil {
 		l.processor.size = processor.Size()
-		l.find(&l.processor.queueHead, processor, "epQ.list.head", "*tcp.Endpoint")
-		l.find(&l.processor.pauseWaker, processor, "pauseWaker", "sleep.Waker")
-		l.find(&l.processor.pauseChan, processor, "pauseChan", "chan struct {}")
-		l.find(&l.processor.resumeChan, processor, "resumeChan", "chan struct {}")
 	}
+	l.find(&l.processor.queueHead, processor, "epQ.list.head", "*tcp.Endpoint")
+	l.find(&l.processor.pauseWaker, processor, "pauseWaker", "sleep.Waker")
+	l.find(&l.processor.pauseChan, processor, "pauseChan", "chan struct {}")
+	l.find(&l.processor.resumeChan, processor, "resumeChan", "chan struct {}")
 	return l
 }
 

@@ -31,7 +31,8 @@ type listedStory struct {
 	About  string `json:"about"`
 	Client string `json:"client"`
 	Server string `json:"server"`
-	// What the client's first connect() returned, and when; Connected is false if it never did.
+	// Whether the client called connect(), whether its first call returned, with what, and when.
+	Called   bool   `json:"connect_called"`
 	Returned bool   `json:"connect_returned"`
 	Result   int64  `json:"result"`
 	Errno    string `json:"errno,omitempty"`
@@ -91,6 +92,7 @@ func (p *program) list(c *cli.Context) error {
 			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"),
 			End: result.End.Reason.String(), EndAt: int64(result.End.At), Failures: len(result.Failures),
 		}
+		row.Called = result.Connect.Called
 		if o := result.Connect; o.Returned {
 			row.Returned, row.Result, row.Errno, row.At = true, o.Result, string(o.Errno), int64(o.At)
 		}
@@ -121,15 +123,18 @@ func (p *program) list(c *cli.Context) error {
 func (p *program) printList(l *listing, o view.Options) error {
 	table := view.Table{Head: []string{p.text("cmd.list.story"), p.text("cmd.list.connect"), p.text("cmd.list.at"), p.text("cmd.list.what")}}
 	for _, s := range l.Stories {
-		connect, at := p.text("cmd.list.never"), "-"
-		if s.Returned {
+		connect, at := "-", "-"
+		switch {
+		case s.Returned:
 			connect, at = strings.TrimSpace(fmt.Sprintf("%d %s", s.Result, s.Errno)), time.Duration(s.At).String()
+		case s.Called:
+			connect = p.text("cmd.list.never")
 		}
-		about := s.About
+		about, _, _ := strings.Cut(s.About, ". ")
 		if s.Failures > 0 {
 			about = p.text("cmd.list.failed", s.Failures)
 		}
-		table.Rows = append(table.Rows, []string{s.Name, connect, at, about})
+		table.Rows = append(table.Rows, []string{s.Name, connect, at, strings.TrimSuffix(about, ".")})
 	}
 	if err := table.Print(p.stdout, o); err != nil {
 		return err

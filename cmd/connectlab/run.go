@@ -195,7 +195,9 @@ func (p *program) runStory(c *cli.Context, s *script.Story, name string, cfg net
 		return ok, nil
 	}
 	var b bytes.Buffer
-	p.title(&b, s, t)
+	if err := p.title(&b, s, t, v.options); err != nil {
+		return false, err
+	}
 	if err := v.print(&b, t); err != nil {
 		return false, err
 	}
@@ -256,14 +258,21 @@ func readTrace(file string) (*trace.Trace, error) {
 	return trace.Read(f, file, wire.Decode)
 }
 
-// title is the story's name, what to see in it, and what it ran on.
-func (p *program) title(w io.Writer, s *script.Story, t *trace.Trace) {
-	client, server := t.Header.Hosts[0], t.Header.Hosts[1]
-	fmt.Fprintln(w, p.text("cmd.title", s.Name, client.Stack, server.Stack, t.Header.Delay, t.Header.MTU, t.Header.Seed))
-	for i := 1; view.Has(fmt.Sprintf("story.%s.%d", s.Name, i)); i++ {
-		fmt.Fprintf(w, "  %s\n", p.text(fmt.Sprintf("story.%s.%d", s.Name, i)))
+// title is the story's name and what it ran on, and what to see in it.
+func (p *program) title(w io.Writer, s *script.Story, t *trace.Trace, o view.Options) error {
+	h := &t.Header
+	fmt.Fprintln(w, p.text("cmd.title", s.Name, h.Hosts[0].Stack, h.Hosts[1].Stack, h.Delay, h.MTU, h.Seed))
+	for i := 1; ; i++ {
+		key := fmt.Sprintf("story.%s.%d", s.Name, i)
+		if !view.Has(key) {
+			break
+		}
+		if err := view.Paragraph(w, 2, p.text(key), o); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(w)
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
 // again is the command line that repeats the run.

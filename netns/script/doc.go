@@ -44,7 +44,8 @@
 // An observer's line has a time first: `.015 state(server 3#1) = SYN-RECEIVED`, where 3#1 is the first connection that
 // came to listening socket 3, before and after accept, and `.015 info(client 3, "SND.UNA") = 1` for an item of control
 // information. SND.UNA, SND.NXT and RCV.NXT count from the initial sequence number of their direction. Descriptor 3 is
-// the socket that it named last, also when it has been closed since.
+// the socket that it named last, also when it has been closed since. What observers see at a time depends on the link: if
+// the command line gives it another delay or MTU or more faults, it is recorded and not judged (Result.AsWritten).
 //
 // The world's lines have a time first, too: `1 reboot server`, `2 link down`, `2.5 link up`.
 //

@@ -60,6 +60,10 @@ func (l *ladder) sent(f *flight, fates []*trace.Fate) {
 		l.c.tokens(x, line)
 		l.finish()
 	}
+	if lost { // nothing flies beside the text
+		lo, hi = l.zone()
+		lo, hi = lo+2*int(f.from.other()), hi-2*int(f.from)
+	}
 	for _, fate := range fates {
 		st := yellow
 		if fate.Kind.Lost() {

@@ -47,6 +47,15 @@ func newCanvas(w io.Writer, o *Options) *canvas {
 
 // put writes s from column x on and returns the column behind it. What would stand outside of the line is left out.
 func (c *canvas) put(x int, s string, st style) int {
+	if isASCII(s) {
+		for i := range len(s) {
+			if x >= 0 && x < len(c.cells) {
+				c.cells[x] = cell{text: s[i : i+1], style: st}
+			}
+			x++
+		}
+		return x
+	}
 	for g := displaywidth.StringGraphemes(s); g.Next(); {
 		w := g.Width()
 		if w == 0 {
@@ -61,6 +70,16 @@ func (c *canvas) put(x int, s string, st style) int {
 		x += w
 	}
 	return x
+}
+
+// isASCII reports whether each octet of s is a character of one cell.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // at is what stands in a column; a blank line is empty everywhere.

@@ -49,8 +49,8 @@ var catalogues = sync.OnceValue(func() map[Language]map[string]string {
 	return all
 })
 
-// parseCatalogue reads lines of the form "key = text". A text may hold "\n" for a line break and "\s" for a blank
-// at one of its ends. Empty lines and lines that begin with # say nothing.
+// parseCatalogue reads lines of the form "key = text". A text may hold "\n" for a line break. Empty lines and lines
+// that begin with # say nothing.
 func parseCatalogue(file string) (map[string]string, error) {
 	texts := make(map[string]string)
 	n := 0
@@ -68,7 +68,7 @@ func parseCatalogue(file string) (map[string]string, error) {
 		if _, ok := texts[key]; ok {
 			return nil, fmt.Errorf("line %d: key %q a second time", n, key)
 		}
-		texts[key] = strings.NewReplacer(`\n`, "\n", `\s`, " ").Replace(text)
+		texts[key] = strings.ReplaceAll(text, `\n`, "\n")
 	}
 	return texts, nil
 }

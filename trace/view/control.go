@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"connectlab/trace"
@@ -43,6 +44,10 @@ func Control(w io.Writer, t *trace.Trace, o Options) error {
 		v.index[socketKey{s.Host, s.Number}] = i
 	}
 	v.layout()
+	if !t.Header.Control {
+		v.c.paragraph(0, o.text("control.not-recorded"), bold)
+		return v.c.end()
+	}
 	first := steps(t)
 	for from := 0; from < len(t.Events); {
 		to := from + 1
@@ -67,7 +72,7 @@ type controlView struct {
 	info    map[socketKey]*trace.ControlInfo
 	stood   bool // the first connection has stood
 
-	nameX, nameW, valueX, valueW, byX, byW int
+	nameX, nameW, valueX, valueW, byX int
 }
 
 // layout shares the columns among an item's name, its values, and who brought them.
@@ -80,10 +85,15 @@ func (v *controlView) layout() {
 	v.nameW = min(v.nameW, columns*2/5)
 	v.valueX = v.nameX + v.nameW + 2
 	rest := columns - v.valueX - 2
-	v.byW = rest * 2 / 5
-	v.valueW = rest - v.byW
+	v.valueW = min(rest-min(rest*4/7, maxBringer), maxValue)
 	v.byX = v.valueX + v.valueW + 2
 }
+
+// On a wide screen what belongs together stays together.
+const (
+	maxValue   = 40
+	maxBringer = 30
+)
 
 // item is an item's name in human words.
 func (o *Options) item(i trace.Item) string { return o.text(keyed("item.", i.String())) }
@@ -97,6 +107,9 @@ func (v *controlView) moment(events []trace.Event) {
 		switch e.Detail.(type) {
 		case *trace.StateChange, *trace.Control:
 		default:
+			continue
+		}
+		if e.Socket == 0 {
 			continue
 		}
 		if v.shown(events[:i], e.Socket) {
@@ -122,6 +135,7 @@ func (v *controlView) shown(events []trace.Event, socket int) bool {
 			if events[i].Socket == socket {
 				return true
 			}
+		default:
 		}
 	}
 	return false
@@ -141,7 +155,7 @@ func (v *controlView) title(root *trace.Event, last int) {
 func (v *controlView) what(e *trace.Event) string {
 	switch d := e.Detail.(type) {
 	case *trace.Call:
-		return callText(e, d)
+		return callText(d)
 	case *trace.Arrived:
 		n := v.numbers[e.Cause]
 		line := v.o.shortTokens(d.Packet, n, false)
@@ -183,11 +197,9 @@ func (v *controlView) socket(events []trace.Event, host string, number int) {
 	info := v.info[key]
 	if info == nil {
 		info = new(trace.ControlInfo)
-		v.info[key] = info
 	}
 	before := *info
-	var changes [trace.NumItems]*trace.Change
-	var causes [trace.NumItems]int
+	var changes [trace.NumItems][]broughtChange // an item can change twice in a step
 	count := 0
 	for i := range events {
 		e := &events[i]
@@ -196,12 +208,11 @@ func (v *controlView) socket(events []trace.Event, host string, number int) {
 			continue
 		}
 		info.Apply(d.Changes)
+		v.info[key] = info
 		for j := range d.Changes {
 			c := &d.Changes[j]
-			if changes[c.Item] == nil {
-				count++
-			}
-			changes[c.Item], causes[c.Item] = c, v.segmentOf(e)
+			changes[c.Item] = append(changes[c.Item], broughtChange{c, v.segmentOf(e)})
+			count++
 		}
 	}
 	v.c.line(2, v.socketName(&v.sockets[v.index[key]], events[len(events)-1].N), plain)
@@ -214,15 +225,13 @@ func (v *controlView) socket(events []trace.Event, host string, number int) {
 	for _, g := range groups {
 		named := count <= manyChanges
 		for _, item := range g.items {
-			c := changes[item]
-			if c == nil {
-				continue
+			for _, b := range changes[item] {
+				if !named {
+					v.c.line(2, v.o.text(g.key), dim)
+					named = true
+				}
+				v.change(b, &before, info)
 			}
-			if !named {
-				v.c.line(2, v.o.text(g.key), dim)
-				named = true
-			}
-			v.change(c, &before, info, causes[item])
 		}
 	}
 }
@@ -251,30 +260,44 @@ func (v *controlView) stateChange(e *trace.Event, d *trace.StateChange) {
 	if d.Source != trace.Sampled {
 		by += v.o.text(keyed("source.", d.Source.String()))
 	}
-	v.mark()
-	v.c.row(
-		column{v.nameX, v.nameW, v.o.text("item.state"), plain},
-		column{v.valueX, v.valueW, from + " → " + v.o.state(d.To, d.Word), bold},
-		column{v.byX, v.byW, by, dim},
-	)
+	v.changed(v.o.text("item.state"), from+" → "+v.o.state(d.To, d.Word), by)
 }
 
-func (v *controlView) change(c *trace.Change, before, now *trace.ControlInfo, cause int) {
-	was := v.o.value(c.Item, c.Old, before)
-	if c.Item.Unit() == trace.UnitSeq {
-		// The number on the wire is told with the new value.
-		was, _, _ = strings.Cut(was, " ")
+// A broughtChange is a change with the number of the event that brought it.
+type broughtChange struct {
+	*trace.Change
+	cause int
+}
+
+func (v *controlView) change(b broughtChange, before, now *trace.ControlInfo) {
+	was := v.o.value(b.Item, b.Old, before)
+	if b.Old.Kind == trace.Number {
+		// The number on the wire, and the unit, are told with the new value.
+		switch b.Item.Unit() {
+		case trace.UnitSeq:
+			was, _, _ = strings.Cut(was, " ")
+		case trace.UnitOctets:
+			was = strconv.FormatInt(b.Old.Num, 10)
+		default:
+		}
 	}
-	v.mark()
-	v.c.row(
-		column{v.nameX, v.nameW, v.o.item(c.Item), plain},
-		column{v.valueX, v.valueW, was + " → " + v.o.value(c.Item, c.New, now), bold},
-		column{v.byX, v.byW, v.o.brought(c, cause), dim},
-	)
+	v.changed(v.o.item(b.Item), was+" → "+v.o.value(b.Item, b.New, now), v.o.brought(b.Change, b.cause))
 }
 
-// mark begins the row of an item that changed.
-func (v *controlView) mark() { v.c.put(2, "*", yellow) }
+// changed writes the row of an item that changed. A value that needs more than its column may push who brought it
+// to the right.
+func (v *controlView) changed(name, value, by string) {
+	v.c.put(2, "*", yellow)
+	valueW, byX := v.valueW, v.byX
+	if w := width(value); w > valueW && v.valueX+w+2+width(by) <= len(v.c.cells) {
+		valueW, byX = w, v.valueX+w+2
+	}
+	v.c.row(
+		column{v.nameX, v.nameW, name, plain},
+		column{v.valueX, valueW, value, bold},
+		column{byX, len(v.c.cells) - byX, by, dim},
+	)
+}
 
 // firstConnection writes the full table when, for the first time, both ends of a connection are ESTABLISHED.
 func (v *controlView) firstConnection(events []trace.Event) {
@@ -285,7 +308,7 @@ func (v *controlView) firstConnection(events []trace.Event) {
 	for i := range events {
 		e := &events[i]
 		d, ok := e.Detail.(*trace.StateChange)
-		if !ok || d.To != trace.Established {
+		if !ok || d.To != trace.Established || e.Socket == 0 {
 			continue
 		}
 		own := &v.sockets[v.index[socketKey{e.Host, e.Socket}]]
@@ -369,8 +392,8 @@ func (v *controlView) tablePart(sockets []*trace.Socket, n, x, w int) {
 		for _, item := range g.items {
 			row(v.o.item(item), plain, func(s *trace.Socket) string {
 				info := v.info[socketKey{s.Host, s.Number}]
-				if info == nil {
-					info = new(trace.ControlInfo)
+				if info == nil { // its stack has told nothing, not even the protocol
+					return v.o.text("value.not-observable")
 				}
 				return v.o.value(item, info.Value(item), info)
 			})

@@ -123,18 +123,19 @@ func packetOf(e *trace.Event) *trace.Packet {
 		return d.Packet
 	case *trace.Arrived:
 		return d.Packet
+	default:
+		return nil
 	}
-	return nil
 }
 
 // HeaderFields are the fields of the TCP header of an event's packet, in their order in the header, each control
 // bit by itself, options behind them. Event 0 is the first SYN. The error is an *EventError.
 func HeaderFields(t *trace.Trace, event int) ([]HeaderField, error) {
-	_, p, err := packetAt(t, event)
+	e, p, err := packetAt(t, event)
 	if err != nil {
 		return nil, err
 	}
-	return fields(p, &Options{}), nil
+	return fields(p, numberingOf(t, e), &Options{}), nil
 }
 
 // controlBits are the bits behind the data offset, from the highest: what the book says they are, and since when
@@ -144,7 +145,7 @@ var controlBits = [...]struct {
 	bit  trace.Flags // 0: reserved
 	key  string
 }{
-	{"", 0, "bit.reserved"}, {"", 0, "bit.reserved"}, {"", 0, "bit.reserved"}, {"AE", trace.AE, "bit.AE"},
+	{"", 0, ""}, {"", 0, ""}, {"", 0, ""}, {"AE", trace.AE, "bit.AE"},
 	{"CWR", trace.CWR, "bit.CWR"}, {"ECE", trace.ECE, "bit.ECE"}, {"URG", trace.URG, "bit.URG"}, {"ACK", trace.ACK, "bit.ACK"},
 	{"PSH", trace.PSH, "bit.PSH"}, {"RST", trace.RST, "bit.RST"}, {"SYN", trace.SYN, "bit.SYN"}, {"FIN", trace.FIN, "bit.FIN"},
 }
@@ -164,8 +165,20 @@ func bitValue(s *trace.Segment, i int) uint64 {
 	return 0
 }
 
+// numberingOf is how the numbers of an event's packet are to be read.
+func numberingOf(t *trace.Trace, e *trace.Event) *numbering {
+	all := numberings(t)
+	if n := all[e.N]; n != nil {
+		return n
+	}
+	if n := all[e.Cause]; n != nil {
+		return n
+	}
+	return &numbering{}
+}
+
 // fields reads a header. The texts are in the language of o.
-func fields(p *trace.Packet, o *Options) []HeaderField {
+func fields(p *trace.Packet, n *numbering, o *Options) []HeaderField {
 	s := &p.TCP
 	var list []HeaderField
 	bit := 0
@@ -177,11 +190,17 @@ func fields(p *trace.Packet, o *Options) []HeaderField {
 	}
 	add(16, "Source Port", "header.source-port", uint64(s.SrcPort), "")
 	add(16, "Destination Port", "header.destination-port", uint64(s.DstPort), "")
-	add(32, "Sequence Number", "header.sequence-number", uint64(s.Seq), "")
-	ack := ""
-	if !s.Flags.Has(trace.ACK) {
-		ack = o.text("header.not-valid", "ACK")
+	seq, ack := "", ""
+	if n.seqKnown {
+		seq = o.text("header.relative", n.seq(s.Seq))
 	}
+	switch {
+	case !s.Flags.Has(trace.ACK):
+		ack = o.text("header.not-valid", "ACK")
+	case n.ackKnown:
+		ack = o.text("header.relative", n.ack(s.Ack))
+	}
+	add(32, "Sequence Number", "header.sequence-number", uint64(s.Seq), seq)
 	add(32, "Acknowledgment Number", "header.acknowledgment-number", uint64(s.Ack), ack)
 	add(4, "Data Offset", "header.data-offset", uint64(s.HeaderLen/4), o.text("unit.octets", s.HeaderLen))
 	add(3, "Reserved", "header.reserved", uint64(s.Reserved), "")
@@ -252,16 +271,21 @@ func (o *Options) optionText(opt trace.Option) string {
 }
 
 // Header writes the TCP header of an event's packet field by field, what became of the book's twelve bits, and the
-// packet as a bar. Event 0 is the first SYN. The error is an *EventError, or w's.
+// packet as a bar. Event 0 is the first SYN; a trace without any TCP header then gets a line that says so. The error
+// is an *EventError, or w's.
 func Header(w io.Writer, t *trace.Trace, event int, o Options) error {
+	v := &headerView{o: &o, c: newCanvas(w, &o)}
 	e, p, err := packetAt(t, event)
+	if err != nil && event == 0 {
+		v.c.paragraph(0, o.text("error.no-header"), bold)
+		return v.c.end()
+	}
 	if err != nil {
 		return err
 	}
-	v := &headerView{o: &o, c: newCanvas(w, &o)}
 	v.title(t, e, p)
 	v.ip(p)
-	v.fields(p)
+	v.fields(p, numberingOf(t, e))
 	v.bits(&p.TCP)
 	v.packets(t, e, p)
 	return v.c.end()
@@ -289,8 +313,8 @@ func (v *headerView) ip(p *trace.Packet) {
 }
 
 // fields writes the table. The book's name in the view's language comes first.
-func (v *headerView) fields(p *trace.Packet) {
-	list := fields(p, v.o)
+func (v *headerView) fields(p *trace.Packet, n *numbering) {
+	list := fields(p, n, v.o)
 	const bitsX, widthX, valueX = 0, 9, 15
 	heads := [2]string{v.o.text("header.english"), v.o.text("header.korean")}
 	nameW := [2]int{width(heads[0]), width(heads[1])}
@@ -494,4 +518,3 @@ func widest(list []int) int {
 	}
 	return at
 }
-

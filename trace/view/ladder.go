@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -44,8 +45,10 @@ type ladder struct {
 	board   *board
 	numbers map[int]*numbering
 	flights map[int]*flight
-	ports   bool // segments are told apart by their ports
 	hosts   [2]string
+
+	ports    bool           // segments are told apart by their ports
+	programs map[string]int // how many programs a host runs
 
 	timeX, edge int    // the columns of the time, and behind it
 	stateX      [2]int // of the states of each side
@@ -64,7 +67,7 @@ type stateCell struct {
 
 func newLadder(w io.Writer, t *trace.Trace, o *Options) *ladder {
 	l := &ladder{t: t, o: o, c: newCanvas(w, o), clock: newClock(t), board: newBoard(t, o), numbers: numberings(t), hosts: hostsOf(t)}
-	l.ports = connections(t) > 1
+	l.ports, l.programs = connections(t) > 1, programs(t)
 	l.layout()
 	room := l.bar[right] - l.bar[left] - 1
 	lanes := 3
@@ -104,6 +107,21 @@ func connections(t *trace.Trace) int {
 	return n
 }
 
+// programs counts the programs of each host.
+func programs(t *trace.Trace) map[string]int {
+	type program struct{ host, name string }
+	seen := make(map[program]bool)
+	count := make(map[string]int)
+	for i := range t.Events {
+		e := &t.Events[i]
+		if c, ok := e.Detail.(*trace.Call); ok && !seen[program{e.Host, c.Program}] {
+			seen[program{e.Host, c.Program}] = true
+			count[e.Host]++
+		}
+	}
+	return count
+}
+
 // side is the right one for the second host only, so that a host that the header does not name has a place too.
 func (l *ladder) side(host string) side {
 	if host == l.hosts[right] {
@@ -137,11 +155,6 @@ func (l *ladder) layout() {
 
 // head draws the names of both hosts.
 func (l *ladder) head() {
-	title := l.o.title(l.t)
-	if title != "" {
-		l.c.paragraph(0, title, bold)
-		l.c.flush()
-	}
 	label := l.o.text("ladder.time")
 	l.c.put(l.edge-width(label), label, dim)
 	for s, host := range l.hosts {
@@ -178,24 +191,6 @@ func (l *ladder) about(ways ...func(*trace.HostInfo) string) {
 	}
 }
 
-// title tells which run it is.
-func (o *Options) title(t *trace.Trace) string {
-	var parts []string
-	if t.Header.Story.Name != "" {
-		parts = append(parts, clean(t.Header.Story.Name))
-	}
-	if t.Header.Delay > 0 {
-		parts = append(parts, o.text("ladder.delay", o.span(t.Header.Delay)))
-	}
-	if len(t.Header.Hosts) > 0 {
-		parts = append(parts, o.text("ladder.seed", t.Header.Seed))
-	}
-	for _, f := range t.Header.Faults {
-		parts = append(parts, clean(f))
-	}
-	return strings.Join(parts, " · ")
-}
-
 // foot tells how the run ended.
 func (l *ladder) foot() {
 	l.pause(l.t.End.At)
@@ -207,7 +202,7 @@ func (l *ladder) foot() {
 			continue
 		}
 		if c, ok := e.Detail.(*trace.Call); ok {
-			l.wide(l.o.text("end.blocked", clean(e.Host), callText(e, c), l.clock.print(e.At)), red)
+			l.wide(l.o.text("end.blocked", clean(e.Host), callText(c), l.clock.print(e.At)), red)
 		}
 	}
 	aloft := 0
@@ -363,7 +358,7 @@ func (l *ladder) step(events []trace.Event) {
 		s := l.side(e.Host)
 		switch d := e.Detail.(type) {
 		case *trace.Call:
-			text := callText(e, d)
+			text := callText(d)
 			if r := returnOf(events, e.N); r != nil {
 				text += " = " + l.o.returned(r)
 			} else {
@@ -421,14 +416,15 @@ func fateOf(events []trace.Event, n int) []*trace.Fate {
 	return fates
 }
 
-// cameBack is a call that returns later than it was made: "connect = 0".
+// cameBack is a call that returns later than it was made: "connect = 0", with its descriptor where several programs
+// of the host may be waiting.
 func (l *ladder) cameBack(r *trace.Return) string {
 	name := "?"
 	if e := l.t.Event(r.Call); e != nil {
 		if c, ok := e.Detail.(*trace.Call); ok {
 			name = clean(c.Name)
-			if c.Program != "" && c.Program != e.Host {
-				name = clean(c.Program) + ": " + name
+			if l.programs[e.Host] > 1 && c.FD >= 0 {
+				name += fmt.Sprintf("(%d)", c.FD)
 			}
 		}
 	}
@@ -487,11 +483,26 @@ func (l *ladder) follow(events []trace.Event) {
 	}
 	l.board.last[host] = about
 	there := l.hosts[here.other()]
-	peer := l.board.peer(socketKey{host, about}, there, root.N)
+	peer := l.sender(root)
+	if peer == 0 || l.board.label(there, peer) == "" {
+		peer = l.board.peer(socketKey{host, about}, there, root.N)
+	}
 	if peer != 0 {
 		l.states[here.other()] = append(l.states[here.other()], stateCell{text: l.board.label(there, peer)})
 		l.board.last[there] = peer
 	}
+}
+
+// sender is the socket that sent what arrived with an event; 0 if that is not known.
+func (l *ladder) sender(e *trace.Event) int {
+	if _, ok := e.Detail.(*trace.Arrived); !ok {
+		return 0
+	}
+	sent := l.t.Event(e.Cause)
+	if sent == nil || sent.Host == e.Host {
+		return 0
+	}
+	return sent.Socket
 }
 
 // banner draws what concerns the world over the whole width.

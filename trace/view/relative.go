@@ -39,6 +39,7 @@ type incarnation struct {
 	top   trace.Seq // behind the last sequence number that was sent
 	shift uint8     // of its window scale option
 	wsOpt bool      // whether it sent one
+	syns  [2]bool   // whether it sent its SYN without and with ACK
 }
 
 // numberings reads the segments of a trace in order. The result has an entry for the N of each Sent with a segment.
@@ -68,6 +69,15 @@ func number(lives map[direction][]incarnation, p *trace.Packet) *numbering {
 	if mine, last := spokenOf(own, s.Seq); mine != nil {
 		n.seqBase, n.seqKnown, n.old = mine.isn, true, !last
 		n.again = s.Len() > 0 && s.Seq.Less(mine.top)
+		if s.Flags.Has(trace.SYN) {
+			// A SYN,ACK behind a SYN is the answer in a simultaneous open (RFC 9293, Figure 7), not the same once more.
+			kind := 0
+			if s.Flags.Has(trace.ACK) {
+				kind = 1
+			}
+			n.again = mine.syns[kind]
+			mine.syns[kind] = true
+		}
 		if end := s.Seq.Add(s.Len()); mine.top.Less(end) {
 			mine.top = end
 		}

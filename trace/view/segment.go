@@ -32,9 +32,6 @@ func (o *Options) segmentTokens(p *trace.Packet, n *numbering, ports bool) []tok
 	if s.Flags.Has(trace.URG) {
 		tokens = append(tokens, token{text: fmt.Sprintf("urg %d", s.Urgent)})
 	}
-	if n.old {
-		tokens = append(tokens, token{text: o.text("segment.old"), style: yellow})
-	}
 	first := len(tokens)
 	for opt := range s.Options.All() {
 		text := option(opt, n, o.Absolute)
@@ -50,6 +47,9 @@ func (o *Options) segmentTokens(p *trace.Packet, n *numbering, ports bool) []tok
 	}
 	if len(tokens) > first {
 		tokens[len(tokens)-1].text += ">"
+	}
+	if n.old {
+		tokens = append(tokens, token{text: o.text("segment.old"), style: yellow})
 	}
 	return tokens
 }

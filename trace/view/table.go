@@ -49,3 +49,10 @@ func (t *Table) Print(w io.Writer, o Options) error {
 	}
 	return c.end()
 }
+
+// Paragraph writes a text from column x on, in as many lines as the options' columns ask for.
+func Paragraph(w io.Writer, x int, text string, o Options) error {
+	c := newCanvas(w, &o)
+	c.paragraph(x, clean(text), plain)
+	return c.end()
+}

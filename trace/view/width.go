@@ -21,9 +21,12 @@ func clean(s string) string {
 // width is the number of cells that s takes on a screen. A Hangul syllable takes two.
 func width(s string) int { return displaywidth.String(s) }
 
-// wrap breaks s into lines of at most n cells, at blanks where it can, and behind commas inside of longer words. There
-// is always at least one line.
+// wrap breaks s into lines of at most n cells, at blanks where it can; a longer word is cut. There is always at least
+// one line.
 func wrap(s string, n int) []string {
+	if width(s) <= n && !strings.Contains(s, "  ") && s == strings.TrimSpace(s) {
+		return []string{s}
+	}
 	var lines []string
 	line, used := "", 0
 	flush := func() {

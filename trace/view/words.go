@@ -27,6 +27,11 @@ func (o *Options) span(d time.Duration) string {
 		return o.text("unit.ms", decimal(time.Millisecond))
 	case d < 2*time.Minute:
 		return o.text("unit.s", decimal(time.Second))
+	case d < 2*time.Hour:
+	case d < 2*day: // what is less than the smaller of two units says nothing about a long time
+		d = d.Round(time.Minute)
+	default:
+		d = d.Round(time.Hour)
 	}
 	units := []struct {
 		length time.Duration
@@ -34,7 +39,6 @@ func (o *Options) span(d time.Duration) string {
 	}{{day, "unit.days"}, {time.Hour, "unit.h"}, {time.Minute, "unit.min"}}
 	var parts []string
 	for _, u := range units {
-		// The smaller units say nothing about long times.
 		if n := d / u.length; n > 0 && len(parts) < 2 {
 			parts = append(parts, o.text(u.key, int64(n)))
 			d %= u.length
@@ -172,16 +176,12 @@ func (o *Options) returned(r *trace.Return) string {
 	return s
 }
 
-// callText is a call as in C, after the name of its program if the host runs more than one.
-func callText(e *trace.Event, c *trace.Call) string {
-	s := c.String()
+// callText is a call as in C.
+func callText(c *trace.Call) string {
 	if c.Name == "socket" {
-		s = "socket()" // its arguments are the same for each TCP socket
+		return "socket()" // its arguments are the same for each TCP socket
 	}
-	if c.Program != "" && c.Program != e.Host {
-		s = c.Program + ": " + s
-	}
-	return clean(s)
+	return clean(c.String())
 }
 
 // fate says what the link did to a packet.
@@ -189,6 +189,10 @@ func (o *Options) fate(f *trace.Fate) string {
 	var s string
 	switch f.Kind {
 	case trace.Delayed, trace.Duplicated, trace.Reordered:
+		if f.Kind == trace.Duplicated && f.Delay == 0 {
+			s = o.text("fate.duplicated-at-once")
+			break
+		}
 		s = o.text(keyed("fate.", f.Kind.String()), o.span(f.Delay))
 	case trace.Corrupted:
 		s = o.text("fate.corrupted", f.Octet, f.Bit)

@@ -1,4 +1,4 @@
-// The client throws its connection away: close() with SO_LINGER at 0 is ABORT, and sends a reset.
+// The client throws the connection away: close() with SO_LINGER at 0 seconds is ABORT, and sends a reset.
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0
@@ -13,5 +13,6 @@ client: setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
 client: 1 close(3) = 0
 
 .5 state(server 3#1) = ESTABLISHED
-1.005 state(client 3) = CLOSED
+1.005 state(client 3) = CLOSED // at once, without TIME-WAIT
+1.005 state(server 3#1) = ESTABLISHED
 1.015 state(server 3#1) = CLOSED

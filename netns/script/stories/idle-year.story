@@ -9,7 +9,7 @@ server: close(4) = 0
 
 client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 client: connect(3, server:80) = 0
-client: +31536000 sendall(3, 5) = 5
+client: +31536000 sendall(3, 5) = 5 // 365 days
 client: close(3) = 0
 
 31536000 state(client 3) = ESTABLISHED

@@ -21,15 +21,15 @@ client: sendall(3, BYTES) = BYTES
 client: recvall(3, BYTES) = BYTES
 client: close(3) = 0
 
-// The link takes 10 ms one way: the SYN arrives at .010, the SYN,ACK at .020, the last ACK at .030.
+// The link takes 10 ms one way: the SYN arrives at .01, the SYN,ACK at .02, the ACK at .03.
 .005 state(client 3) = SYN-SENT
 .005 state(server 3) = LISTEN
-.015 state(server 3#1) = SYN-RECEIVED
-.015 state(server 3) = LISTEN
+.015 state(server 3#1) = SYN-RECEIVED // the first connection that came to descriptor 3
+.015 state(server 3) = LISTEN // and goes on listening
 .025 state(client 3) = ESTABLISHED
 .025 state(server 3#1) = SYN-RECEIVED
 .035 state(server 3#1) = ESTABLISHED
 
 // Who closes first waits in TIME-WAIT, so that nothing old meets a later connection.
-1 state(client 3) = TIME-WAIT
-1 state(server 3#1) = CLOSED
+30 state(client 3) = TIME-WAIT
+30 state(server 3#1) = CLOSED

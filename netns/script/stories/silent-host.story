@@ -12,4 +12,4 @@ client: connect(3, server:80) = -1 ETIMEDOUT (Connection timed out)
 client: close(3) = 0
 
 60 state(client 3) = SYN-SENT
-60 state(server 3) = LISTEN
+60 state(server 3) = LISTEN // it never knew

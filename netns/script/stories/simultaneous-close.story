@@ -1,4 +1,4 @@
-// Both sides close at once: two FINs pass each other (RFC 9293, Figure 13).
+// Both sides close at once, and two FINs pass each other (RFC 9293, Figure 13).
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0

@@ -1,4 +1,4 @@
-// Both sides connect at once: two SYNs pass each other (RFC 9293, Figure 8). Nobody listens, and nobody accepts.
+// Both sides connect at once, and two SYNs pass each other (RFC 9293, Figure 7). Nobody listens, nobody accepts.
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0
@@ -12,9 +12,14 @@ client: connect(3, server:80) = 0
 .005 state(server 3) = SYN-SENT
 .015 state(client 3) = SYN-RECEIVED
 .015 state(server 3) = SYN-RECEIVED
-.025 state(client 3) = ESTABLISHED
-.025 state(server 3) = ESTABLISHED
 
+// In Figure 7 the SYN,ACK ends it. A stack may find the SYN in it old, acknowledge that, and wait for an ACK.
+.025 state(client 3)
+.025 state(server 3)
+.035 state(client 3) = ESTABLISHED
+.035 state(server 3) = ESTABLISHED
+
+// One connection came of it, which carries data as any other.
 client: 1 sendall(3, 5) = 5
 client: close(3) = 0
 server: recvall(3) = 5

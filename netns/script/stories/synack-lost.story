@@ -13,6 +13,7 @@ client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 client: connect(3, server:80) = 0
 client: close(3) = 0
 
-// The server has seen the SYN, the client does not know it.
+// The server has seen the SYN. The client cannot know.
 .5 state(client 3) = SYN-SENT
 .5 state(server 3#1) = SYN-RECEIVED
+.5 info(server 3, "SYN queue") = 1

@@ -1,0 +1,230 @@
+package trace_test
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"connectlab/trace"
+	"connectlab/trace/wire"
+)
+
+const synOptions = "\x02\x04\x05\xb4\x04\x02\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x00\x01\x03\x03\x07"
+
+// packet is a decoded packet of n octets of data, of which the record kept all or none.
+func packet(flags trace.Flags, options string, n int, keepData bool) *trace.Packet {
+	p := trace.Packet{
+		IP: trace.IPHeader{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), TTL: 64, DF: true, ID: 7},
+		TCP: trace.Segment{
+			SrcPort: 40000, DstPort: 80, Seq: 4294967295, Ack: 1, Flags: flags, Window: 65535, Options: trace.Options(options),
+		},
+	}
+	octets := wire.Append(nil, &p, make([]byte, n))
+	return kept(octets, keepData)
+}
+
+// kept decodes whole octets, and then forgets the data as a Recorder does.
+func kept(octets []byte, keepData bool) *trace.Packet {
+	p := &trace.Packet{Octets: octets, Len: len(octets)}
+	wire.Decode(p)
+	if headers := p.IP.HeaderLen + p.TCP.HeaderLen; !keepData && p.Kind == trace.PacketTCP {
+		p.Octets = octets[:headers:headers]
+	}
+	return p
+}
+
+// sample is a trace in which every detail occurs, each with all its fields and with none.
+func sample() *trace.Trace {
+	server := netip.MustParseAddrPort("192.0.2.2:80")
+	v6 := trace.Packet{
+		IP:  trace.IPHeader{Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), TTL: 1, TOS: 3},
+		TCP: trace.Segment{Flags: trace.SYN | trace.ACK | trace.AE, Options: trace.Options("\x05\x12\x00\x00\x00\x01\x00\x00\x00\x02\xff\xff\xff\xff\x00\x00\x00\x00\x00\xff")},
+	}
+	corrupted := wire.Append(nil, &v6, []byte("hello"))
+	corrupted[len(corrupted)-1] ^= 1
+	control := func(changes ...trace.Change) *trace.Control { return &trace.Control{Changes: changes} }
+	number := func(n int64) trace.Value { return trace.Value{Kind: trace.Number, Num: n} }
+	text := func(s string) trace.Value { return trace.Value{Kind: trace.Text, Text: s} }
+	hidden, unlimited := trace.Value{Kind: trace.NotObservable}, trace.Value{Kind: trace.Unlimited}
+
+	events := []trace.Event{
+		{Host: "server", Socket: 1, Detail: &trace.Call{Name: "accept", FD: 3, Len: -1, Program: "server", Line: 4}},
+		{Host: "client", Socket: 1, Detail: &trace.Call{Name: "connect", FD: 3, Addr: server, Len: -1, Program: "client", Line: 12}},
+		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.StateChange{To: trace.SynSent, Word: "SYN-SENT", Source: trace.Reported}},
+		{Host: "client", Socket: 1, Cause: 2, Detail: control(
+			trace.Change{Item: trace.RemoteAddress, By: trace.ByApplication, New: text("192.0.2.2")},
+			trace.Change{Item: trace.ISS, By: trace.ByStack, New: number(4294967295)},
+			trace.Change{Item: trace.Ssthresh, Old: hidden, New: unlimited},
+			trace.Change{Item: trace.SndWnd, By: trace.BySegment, Field: trace.FieldWindow, Source: trace.Inferred, Old: number(0), New: hidden},
+			trace.Change{Item: trace.Timestamps, Old: number(0), New: number(1)},
+			trace.Change{Item: trace.PendingError, Old: text("ECONNREFUSED"), New: text("")},
+			trace.Change{Item: trace.Protocol, Old: hidden},
+			trace.Change{Item: trace.SRTT, New: number(-1)},
+		)},
+		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.Sent{Packet: packet(trace.SYN, synOptions, 0, true)}},
+		{Host: "client", Socket: 1, Cause: 5, Detail: &trace.Fate{Kind: trace.Delayed, Rule: `delay client SYN#1 .020`, Delay: 20 * time.Millisecond}},
+		{Host: "client", Socket: 1, Cause: 5, Detail: &trace.Fate{Kind: trace.Corrupted, Rule: "corrupt", Octet: 0, Bit: 0}},
+		{Host: "client", Cause: 5, Detail: &trace.Fate{Kind: trace.Corrupted, Octet: 39, Bit: 7}},
+		{Host: "client", Cause: 5, Detail: &trace.Fate{}},
+		{Host: "client", Cause: 5, Detail: &trace.Fate{Kind: trace.TooLong}},
+		{At: 30 * time.Millisecond, Host: "server", Socket: 2, Cause: 5, Detail: &trace.Arrived{Packet: packet(trace.SYN, synOptions, 0, true)}},
+		{At: 30 * time.Millisecond, Host: "server", Socket: 2, Cause: 11, Detail: &trace.StateChange{From: trace.NotObserved, To: trace.SynReceived, Word: "SYN-RCVD", Listener: 1}},
+		{At: 30 * time.Millisecond, Host: "server", Socket: 2, Cause: 11, Detail: &trace.Sent{Packet: packet(trace.ACK|trace.PSH, "", 1000, false)}},
+		{At: 31 * time.Millisecond, Host: "server", Socket: 2, Cause: 11, Detail: &trace.Arrived{Packet: kept(corrupted, true)}},
+		{At: 31 * time.Millisecond, Host: "server", Socket: 2, Cause: 11, Detail: &trace.Arrived{Packet: kept(corrupted, false)}},
+		{At: 31 * time.Millisecond, Host: "server", Cause: 11, Detail: &trace.Arrived{Packet: packet(trace.RST, "\x02\x04\x05\xb4\x03\x00\x00\x00", 0, true)}},
+		{At: 31 * time.Millisecond, Host: "server", Cause: 11, Detail: &trace.Arrived{Packet: kept([]byte("rubbish"), true)}},
+		{At: 31 * time.Millisecond, Host: "server", Cause: 11, Detail: &trace.Arrived{Packet: kept([]byte{}, true)}},
+		{At: 31 * time.Millisecond, Host: "server", Cause: 11, Detail: &trace.Arrived{Packet: kept([]byte(
+			"\x45\x00\x00\x1c\x00\x01\x00\x00\x40\x01\xf6\xdb\xc0\x00\x02\x01\xc0\x00\x02\x02\x08\x00\xf7\xfe\x00\x01\x00\x00"), true)}},
+		{At: 31 * time.Millisecond, Host: "server", Cause: 11, Detail: &trace.Arrived{Packet: kept([]byte(
+			"\x45\xff\x00\x14\x00\x01\x20\x05\x40\x06\x00\x00\xc0\x00\x02\x01\xc0\x00\x02\x02"), true)}},
+		{At: time.Second, Host: "server", Socket: 1, Cause: 11, Detail: &trace.Return{Call: 1, Result: 4, Addr: netip.MustParseAddrPort("192.0.2.1:40000"), Accepted: 2}},
+		{At: time.Second, Host: "client", Socket: 1, Cause: 11, Detail: &trace.Return{Call: 2, Result: -1, Errno: "ECONNREFUSED"}},
+		{At: time.Second, Host: "client", Socket: 1, Detail: &trace.Timer{Name: "snd.resendTimer"}},
+		{At: time.Second, Host: "client", Detail: &trace.HostChange{What: trace.Reboot}},
+		{At: time.Second, Detail: &trace.HostChange{What: trace.LinkGoesDown}},
+		{At: time.Second, Detail: &trace.HostChange{What: trace.LinkComesUp}},
+		{At: time.Second, Host: "client", Socket: 1, Detail: &trace.Note{Text: "state is \"SYN-SENT\",\tas \\ it\nshould\x00\x1f 시퀀스 \u2028", Failed: true, Line: 9}},
+		{At: 365 * 24 * time.Hour, Detail: &trace.Note{}},
+		{At: 365 * 24 * time.Hour, Host: "client", Detail: &trace.Call{FD: -1, Len: -1}},
+		{At: 365 * 24 * time.Hour, Host: "client", Detail: &trace.Call{Name: "bind", FD: 0, Addr: netip.MustParseAddrPort("[fe80::1%eth0]:0"), Len: 0, Text: "{…}", Program: "client.2"}},
+		{At: 365 * 24 * time.Hour, Detail: &trace.Timer{}},
+	}
+	for i := range events {
+		events[i].N = i + 1
+	}
+	return &trace.Trace{
+		Header: trace.Header{
+			Story: trace.Story{Name: "plain", Text: "--delay=.010\nclient: connect(3, server:80) = 0\n"},
+			Seed:  1<<64 - 1, Delay: 10 * time.Millisecond, MTU: 1500, Faults: []string{`drop client SYN#1`, `delay "x"`},
+			Until: time.Hour, Start: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Data: true, Control: true,
+			Hosts: []trace.HostInfo{
+				{
+					Name: "client", Address: "192.0.2.1/24", Stack: "gvisor", Version: "v0.0.0-20260905035102-160fafc42237",
+					Settings:     []trace.Setting{{Name: "SACK", Value: "true"}, {Name: "Nagle", Value: ""}},
+					Capabilities: []string{"control"}, Unsupported: []string{"V6Only", ""},
+				},
+				{Name: "server"},
+			},
+		},
+		Events: events,
+		End:    trace.End{At: 365*24*time.Hour + 1, Reason: trace.Idle, Blocked: []int{29, 30}},
+	}
+}
+
+// genTrace draws a trace that holds together: any values in any fields.
+func genTrace(t *rapid.T) *trace.Trace {
+	text := func(name string) string {
+		if rapid.Bool().Draw(t, name+" empty") {
+			return ""
+		}
+		return rapid.StringN(0, 20, 80).Draw(t, name)
+	}
+	texts := func(name string) []string {
+		s := rapid.SliceOfN(rapid.StringN(0, 5, 20), 0, 3).Draw(t, name)
+		if len(s) == 0 {
+			return nil
+		}
+		return s
+	}
+	count := func(name string) int { return rapid.IntRange(0, 1<<30).Draw(t, name) }
+	addr := func(name string) netip.AddrPort {
+		port := rapid.Uint16().Draw(t, name+" port")
+		switch rapid.IntRange(0, 2).Draw(t, name) {
+		case 0:
+			return netip.AddrPort{}
+		case 1:
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, name+" IPv4"))), port)
+		default:
+			return netip.AddrPortFrom(netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, name+" IPv6"))), port)
+		}
+	}
+	pkt := func() *trace.Packet {
+		p := packet(
+			trace.Flags(rapid.Uint16Range(0, uint16(trace.AllFlags)).Draw(t, "flags")),
+			rapid.SampledFrom([]string{"", synOptions, "\x00\x00\x00\x00", "\x01\x01\x02\x09", "\x1e\x03\xff\x00"}).Draw(t, "options"),
+			rapid.IntRange(0, 20).Draw(t, "data octets"), true)
+		for range rapid.IntRange(0, 2).Draw(t, "mutations") {
+			p.Octets[rapid.IntRange(0, len(p.Octets)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
+		}
+		return kept(p.Octets, rapid.Bool().Draw(t, "data kept"))
+	}
+	value := func(i trace.Item) trace.Value {
+		switch n := rapid.IntRange(0, 3).Draw(t, "value"); {
+		case n == 0:
+			return trace.Value{}
+		case n == 1:
+			return trace.Value{Kind: trace.NotObservable}
+		case i.Unit() == trace.UnitText:
+			return trace.Value{Kind: trace.Text, Text: strings.TrimPrefix(text("value"), trace.Value{Kind: trace.NotObservable}.String())}
+		case n == 2:
+			return trace.Value{Kind: trace.Unlimited}
+		case i.Unit() == trace.UnitBool:
+			return trace.Value{Kind: trace.Number, Num: rapid.Int64Range(0, 1).Draw(t, "bool")}
+		}
+		return trace.Value{Kind: trace.Number, Num: rapid.Int64().Draw(t, "number")}
+	}
+	hosts := []string{"client", "server", text("host")}
+	tr := &trace.Trace{Header: trace.Header{
+		Story: trace.Story{Name: text("name"), Text: text("text")}, Seed: rapid.Uint64().Draw(t, "seed"), Delay: time.Duration(count("delay")),
+		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: rapid.Bool().Draw(t, "data"), Control: rapid.Bool().Draw(t, "control"),
+	}}
+	if rapid.Bool().Draw(t, "start") {
+		tr.Header.Start = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "ns")).UTC()
+	}
+	for _, h := range hosts {
+		if h != "" && tr.Header.Host(h) == nil {
+			tr.Header.Hosts = append(tr.Header.Hosts, trace.HostInfo{Name: h, Address: text("address"), Stack: text("stack"), Version: text("version"), Capabilities: texts("capabilities"), Unsupported: texts("unsupported")})
+		}
+	}
+	state := func(name string) trace.State {
+		return trace.State(rapid.IntRange(0, int(trace.TimeWait)).Draw(t, name))
+	}
+	var calls []int
+	var at time.Duration
+	for n := 1; n <= rapid.IntRange(0, 15).Draw(t, "events"); n++ {
+		at += time.Duration(rapid.SampledFrom([]int64{0, 1, 1e9, 1 << 50}).Draw(t, "later"))
+		e := trace.Event{N: n, At: at, Host: rapid.SampledFrom(hosts).Draw(t, "host"), Socket: count("socket"), Cause: rapid.IntRange(0, n-1).Draw(t, "cause")}
+		switch rapid.IntRange(0, 9).Draw(t, "detail") {
+		case 0:
+			e.Detail = &trace.Call{Name: text("call"), FD: rapid.IntRange(-1, 99).Draw(t, "fd"), Addr: addr("addr"), Len: rapid.IntRange(-1, 1<<30).Draw(t, "len"), Text: text("text"), Program: text("program"), Line: count("line")}
+			calls = append(calls, n)
+		case 1:
+			if len(calls) == 0 {
+				e.Detail = &trace.Timer{Name: text("timer")}
+				break
+			}
+			e.Detail = &trace.Return{Call: rapid.SampledFrom(calls).Draw(t, "call"), Result: rapid.Int64().Draw(t, "result"), Errno: text("errno"), Addr: addr("addr"), Accepted: count("accepted")}
+		case 2:
+			e.Detail = &trace.Sent{Packet: pkt()}
+		case 3:
+			e.Detail = &trace.Arrived{Packet: pkt()}
+		case 4:
+			e.Detail = &trace.Fate{Kind: trace.FateKind(rapid.IntRange(0, int(trace.TooLong)).Draw(t, "fate")), Rule: text("rule"), Delay: time.Duration(rapid.Int64().Draw(t, "delay")), Octet: count("octet"), Bit: count("bit")}
+		case 5:
+			e.Detail = &trace.StateChange{From: state("from"), To: state("to"), Word: text("word"), Source: trace.Source(rapid.IntRange(0, int(trace.Inferred)).Draw(t, "source")), Listener: count("listener")}
+		case 6:
+			c := &trace.Control{}
+			for range rapid.IntRange(1, 4).Draw(t, "changes") {
+				i := trace.Item(rapid.IntRange(0, trace.NumItems-1).Draw(t, "item"))
+				c.Changes = append(c.Changes, trace.Change{
+					Item: i, By: trace.Bringer(rapid.IntRange(0, int(trace.BySegment)).Draw(t, "by")), Field: trace.Field(rapid.IntRange(0, int(trace.FieldICMP)).Draw(t, "field")),
+					Source: trace.Source(rapid.IntRange(0, int(trace.Inferred)).Draw(t, "source")), Old: value(i), New: value(i),
+				})
+			}
+			e.Detail = c
+		case 7:
+			e.Detail = &trace.Timer{Name: text("timer")}
+		case 8:
+			e.Detail = &trace.HostChange{What: trace.HostEvent(rapid.IntRange(0, int(trace.LinkComesUp)).Draw(t, "what"))}
+		case 9:
+			e.Detail = &trace.Note{Text: text("note"), Failed: rapid.Bool().Draw(t, "failed"), Line: count("line")}
+		}
+		tr.Events = append(tr.Events, e)
+	}
+	tr.End = trace.End{At: at, Reason: trace.EndReason(rapid.IntRange(0, int(trace.TooManySteps)).Draw(t, "reason")), Blocked: calls}
+	return tr
+}

@@ -1,0 +1,223 @@
+package view
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"connectlab/trace"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// verbs are the verbs of a text with the numbers of the arguments that they print, in the arguments' order.
+func verbs(text string) []string {
+	var list []string
+	next := 1
+	for _, m := range regexp.MustCompile(`%(?:\[(\d+)\])?([-+# 0-9.]*)([a-zA-Z%])`).FindAllStringSubmatch(text, -1) {
+		if m[3] == "%" {
+			continue
+		}
+		if m[1] != "" {
+			fmt.Sscan(m[1], &next)
+		}
+		list = append(list, fmt.Sprintf("%d:%s", next, m[3]))
+		next++
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestLanguagesHaveTheSameKeysAndVerbs(t *testing.T) {
+	all := catalogues()
+	want := all[English]
+	if len(want) < 200 {
+		t.Fatalf("the English catalogue has %d texts: it was not read", len(want))
+	}
+	for _, l := range languages {
+		got := all[l]
+		for key := range want {
+			if got[key] == "" {
+				t.Errorf("%s: no text %q", l, key)
+			} else if diff := cmp.Diff(verbs(want[key]), verbs(got[key])); diff != "" {
+				t.Errorf("%s: verbs of %q are not the English ones: (-en +%s)\n%s", l, key, l, diff)
+			}
+		}
+		for key := range got {
+			if want[key] == "" {
+				t.Errorf("%s: text %q, which English does not have", l, key)
+			}
+		}
+	}
+}
+
+// madeKeys are the keys that the program makes out of names.
+func madeKeys() []string {
+	keys := []string{"fate.duplicated-at-once"}
+	for i := range trace.Item(trace.NumItems) {
+		keys = append(keys, keyed("item.", i.String()))
+	}
+	for f := trace.FieldSourceAddress; f <= trace.FieldICMP; f++ {
+		keys = append(keys, keyed("field.", f.String()))
+	}
+	for k := trace.Dropped; k <= trace.TooLong; k++ {
+		keys = append(keys, keyed("fate.", k.String()))
+	}
+	for r := trace.Finished; r <= trace.TooManySteps; r++ {
+		keys = append(keys, keyed("end.", r.String()))
+	}
+	for h := trace.Reboot; h <= trace.LinkComesUp; h++ {
+		keys = append(keys, keyed("host.", h.String()))
+	}
+	for _, s := range []trace.Source{trace.Reported, trace.Inferred} {
+		keys = append(keys, keyed("source.", s.String()))
+	}
+	for c := trace.ChecksumUnverified; c <= trace.ChecksumBad; c++ {
+		keys = append(keys, keyed("checksum.", c.String()))
+	}
+	for _, part := range []string{"reserved", "AE", "ECN", "control"} {
+		keys = append(keys, "bits.became-"+part+".bits")
+	}
+	for _, story := range stories {
+		for i := 1; i <= 3; i++ {
+			keys = append(keys, fmt.Sprintf("story.%s.%d", story, i))
+		}
+	}
+	return keys
+}
+
+// stories are those that the program has built in.
+var stories = []string{
+	"plain", "refused", "silent-host", "syn-lost", "synack-lost", "last-ack-lost", "fresh-send", "simultaneous-open", "simultaneous-close",
+	"half-close", "abort", "half-open-a", "half-open-b", "full-accept-queue", "syn-cookies", "send-and-close", "idle-year", "many",
+}
+
+// sources returns the text of the Go files, tests left out, that take texts from the catalogue.
+func sources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, folder := range []string{".", "../../cmd/connectlab"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(b)
+		}
+	}
+	return all.String()
+}
+
+func TestEveryTextIsUsed(t *testing.T) {
+	used := make(map[string]bool)
+	for _, key := range madeKeys() {
+		used[key] = true
+	}
+	for _, m := range regexp.MustCompile(`"([A-Za-z0-9.-]+)"`).FindAllStringSubmatch(sources(t), -1) {
+		used[m[1]] = true
+	}
+	for key := range catalogues()[English] {
+		if !used[key] {
+			t.Errorf("text %q is not used", key)
+		}
+	}
+}
+
+func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
+	keys := madeKeys()
+	for _, m := range regexp.MustCompile(`(?:text|fail)\("([^"]+)"|Text\([A-Za-z.]+, "([^"]+)"`).FindAllStringSubmatch(sources(t), -1) {
+		keys = append(keys, m[1]+m[2])
+	}
+	for _, g := range groups {
+		keys = append(keys, g.key)
+	}
+	for _, b := range controlBits {
+		if b.bit != 0 {
+			keys = append(keys, b.key)
+		}
+	}
+	keys = append(keys, eventProblems[:]...)
+	if len(keys) < 150 {
+		t.Fatalf("only %d keys were found in the source: the search does not work", len(keys))
+	}
+	for _, key := range keys {
+		if !Has(key) {
+			t.Errorf("no text %q", key)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	tests := []struct {
+		language Language
+		key      string
+		args     []any
+		want     string
+	}{
+		{English, "header.sequence-number", nil, "sequence number"},
+		{Korean, "header.sequence-number", nil, "시퀀스 번호"},
+		{"", "header.sequence-number", nil, "sequence number"},
+		{Korean, "unit.octets", []any{40}, "40바이트"},
+	}
+	for _, tt := range tests {
+		if got := Text(tt.language, tt.key, tt.args...); got != tt.want {
+			t.Errorf("Text(%q, %q, %v) = %q, want %q", tt.language, tt.key, tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestTheBooksFieldsHaveTheSeedsNames(t *testing.T) {
+	want := map[string]string{
+		"header.source-port": "송신처 포트 번호", "header.destination-port": "수신처 포트 번호", "header.sequence-number": "시퀀스 번호",
+		"header.acknowledgment-number": "ACK 번호", "header.data-offset": "데이터 오프셋", "header.reserved": "사용하지 않음",
+		"header.window": "윈도우", "header.checksum": "체크섬", "header.urgent-pointer": "긴급 포인터", "header.option": "옵션", "bit.SYN": "컨트롤 비트 SYN",
+	}
+	for key, name := range want {
+		if got := Text(Korean, key); got != name {
+			t.Errorf("%s is %q, want %q", key, got, name)
+		}
+	}
+}
+
+func TestParseLanguage(t *testing.T) {
+	for _, l := range languages {
+		if got, err := ParseLanguage(string(l)); err != nil || got != l {
+			t.Errorf("ParseLanguage(%q) = %q, %v", l, got, err)
+		}
+	}
+	_, err := ParseLanguage("de")
+	if err == nil {
+		t.Fatal("ParseLanguage(de) has no error")
+	}
+	for _, word := range []string{`"de"`, "en", "ko"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error %q does not name %s", err, word)
+		}
+	}
+}
+
+func TestParseCatalogueRefuses(t *testing.T) {
+	tests := []struct{ name, file, want string }{
+		{"no equals sign", "# words\na.b text\n", "line 2"},
+		{"no text", "a.b =\n", "line 1"},
+		{"no key", "= text\n", "line 1"},
+		{"a key twice", "a = 1\n\na = 2\n", `line 3: key "a"`},
+	}
+	for _, tt := range tests {
+		_, err := parseCatalogue(tt.file)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package wire_test
+
+import (
+	"fmt"
+	"testing"
+
+	"connectlab/adapters/gvisor"
+	"connectlab/netns"
+	"connectlab/netns/script"
+	"connectlab/trace"
+	"connectlab/trace/wire/internal/oracle"
+)
+
+// tally counts what the oracle has compared.
+type tally struct{ packets, fields int }
+
+// compare has the oracle look at each packet of a run: as it was sent, and as it arrived.
+func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string) {
+	t.Helper()
+	story, err := script.Builtin(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: seed}
+	for _, rule := range faults {
+		f, err := netns.ParseFault(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Faults = append(config.Faults, f)
+	}
+	result, err := script.Run(story, config)
+	if err != nil {
+		t.Fatalf("%s, seed %d, faults %q: %v", name, seed, faults, err)
+	}
+	for _, e := range result.Trace.Events {
+		var p *trace.Packet
+		switch d := e.Detail.(type) {
+		case *trace.Sent:
+			p = d.Packet
+		case *trace.Arrived:
+			p = d.Packet
+		default:
+			continue
+		}
+		fields, err := oracle.Compare(p.Octets)
+		n.packets++
+		n.fields += fields
+		if err != nil {
+			t.Errorf("%s, seed %d, faults %q, event %d: %v\n%x", name, seed, faults, e.N, err, p.Octets)
+		}
+	}
+}
+
+// gopacket/layers agrees with package wire on every packet of every story.
+func TestAgainstGopacketInStories(t *testing.T) {
+	var all tally
+	for _, name := range script.Names() {
+		before := all
+		for _, seed := range []uint64{1, 2, 3} {
+			all.compare(t, name, seed)
+		}
+		t.Logf("%-18s %5d packets %7d fields", name, all.packets-before.packets, all.fields-before.fields)
+	}
+	t.Logf("%-18s %5d packets %7d fields", "all stories", all.packets, all.fields)
+	if all.packets <= 500 || all.fields < 40*all.packets {
+		t.Errorf("%d packets and %d fields were compared: want more than 500, with 40 fields of each TCP header", all.packets, all.fields)
+	}
+}
+
+// And on packets that the link has corrupted, in any octet of the IP header and anywhere in the segment.
+func TestAgainstGopacketInCorruptedStories(t *testing.T) {
+	var all tally
+	for seed := range uint64(10) {
+		all.compare(t, "plain", seed, "corrupt client any 50%", "corrupt server any 50%")
+		all.compare(t, "send-and-close", seed, "corrupt client any 30%")
+	}
+	const header = 60 // of IP, without options, and TCP with those of a SYN
+	for octet := 1; octet < header; octet++ {
+		bit := fmt.Sprintf("%d.%d", octet, octet%8)
+		all.compare(t, "plain", 1, "corrupt client SYN#1 "+bit, "corrupt server SYN,ACK#1 "+bit)
+		all.compare(t, "plain", 2, "corrupt client data#1 "+bit)
+	}
+	t.Logf("%-18s %5d packets %7d fields", "corrupted", all.packets, all.fields)
+	if all.packets <= 500 || all.fields <= 500 {
+		t.Errorf("%d packets and %d fields were compared: want more than 500 of each", all.packets, all.fields)
+	}
+}
