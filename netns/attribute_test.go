@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"fmt"
 	"net/netip"
 	"testing"
 
@@ -218,7 +217,7 @@ func TestByOtherPackets(t *testing.T) {
 			}
 		}
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", fmt.Sprint(kind), d)
+			t.Errorf("%s (-want +got):\n%s", kind, d)
 		}
 	}
 }

@@ -114,6 +114,14 @@ func TestLink(t *testing.T) {
 			want:  []string{"12ms #3", "12ms #1", "12ms #2"},
 			fates: []string{`0s client #1 reordered by "reorder client any#1-2"`, `1ms client #2 reordered by "reorder client any#1-2"`},
 		},
+		"reorder, with others on their way": {
+			rules: []string{"delay client any#1-3 .5", "reorder client any#4"}, times: []time.Duration{0, 1 * ms, 2 * ms, 3 * ms, 4 * ms},
+			want: []string{"14ms #5", "14ms #4", "510ms #1", "511ms #2", "512ms #3"},
+			fates: []string{
+				`0s client #1 delayed by "delay client any#1-3 .5" +500ms`, `1ms client #2 delayed by "delay client any#1-3 .5" +500ms`,
+				`2ms client #3 delayed by "delay client any#1-3 .5" +500ms`, `3ms client #4 reordered by "reorder client any#4"`,
+			},
+		},
 		"reorder, what is lost overtakes nothing": {
 			rules: []string{"reorder client any#1", "drop client any#2"}, times: []time.Duration{0, 1 * ms, 2 * ms},
 			want:  []string{"12ms #3", "12ms #1"},

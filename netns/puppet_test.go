@@ -144,10 +144,11 @@ type puppetSocket struct {
 	netns.Unsupported
 	p             *puppet
 	name          string
+	quiet         bool // close touches nothing
 	status        netns.Status
 	info          func(*trace.ControlInfo)
 	local, remote netip.AddrPort
-	receive       func([]byte) (int, error)
+	send, receive func([]byte) (int, error)
 	accept        func() (netns.Socket, error)
 	connect       func() error
 }
@@ -180,6 +181,9 @@ func (s *puppetSocket) Listen(int) error {
 
 func (s *puppetSocket) Close() error {
 	s.called("close")
+	if s.quiet {
+		s.p.touched = nil
+	}
 	return nil
 }
 
@@ -189,6 +193,14 @@ func (s *puppetSocket) Receive(b []byte) (int, error) {
 		return 0, netns.ErrWouldBlock
 	}
 	return s.receive(b)
+}
+
+func (s *puppetSocket) Send(b []byte) (int, error) {
+	s.called("send")
+	if s.send == nil {
+		return 0, netns.ErrWouldBlock
+	}
+	return s.send(b)
 }
 
 func (s *puppetSocket) Accept() (netns.Socket, error) {

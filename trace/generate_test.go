@@ -225,6 +225,6 @@ func genTrace(t *rapid.T) *trace.Trace {
 		}
 		tr.Events = append(tr.Events, e)
 	}
-	tr.End = trace.End{At: at, Reason: trace.EndReason(rapid.IntRange(0, int(trace.TooManySteps)).Draw(t, "reason")), Blocked: calls}
+	tr.End = trace.End{At: at, Reason: trace.EndReason(rapid.IntRange(0, int(trace.BrokenOff)).Draw(t, "reason")), Blocked: calls}
 	return tr
 }

@@ -67,9 +67,11 @@ const (
 	UntilReached
 	// TooManySteps: 100,000 steps in one instant.
 	TooManySteps
+	// BrokenOff: not known, the record ends before the run did. Read gives it to a trace without an end line.
+	BrokenOff
 )
 
-var endNames = [...]string{"finished", "idle", "until", "too-many-steps"}
+var endNames = [...]string{"finished", "idle", "until", "too-many-steps", "broken-off"}
 
 // String prints the reason in lower case with hyphens.
 func (r EndReason) String() string { return endNames[r] }

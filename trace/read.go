@@ -31,7 +31,7 @@ const (
 // what its octets say. Only a checksum that covers octets which were not kept is taken on trust.
 //
 // Every error is a *ParseError. If it wraps ErrTruncated, the header and the events up to there are returned beside it
-// (nil where not even the header is whole); of the End only At is filled then, from the last event. Memory stays within a
+// (nil where not even the header is whole); its End is BrokenOff, at the time of the last event. Memory stays within a
 // small multiple of the file's size.
 func Read(r io.Reader, name string, decode func(p *Packet)) (*Trace, error) {
 	if decode == nil {
@@ -43,7 +43,7 @@ func Read(r io.Reader, name string, decode func(p *Packet)) (*Trace, error) {
 	case err == nil:
 		return &rd.trace, nil
 	case errors.Is(err, ErrTruncated) && rd.line > 1:
-		rd.trace.End = End{}
+		rd.trace.End = End{Reason: BrokenOff}
 		if n := len(rd.trace.Events); n > 0 {
 			rd.trace.End.At = rd.trace.Events[n-1].At
 		}

@@ -347,8 +347,8 @@ func TestReadTruncated(t *testing.T) {
 	if want := "test.trace:33: truncated: no end line; events up to 31 were read"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if got.End.At != want.Events[30].At {
-		t.Errorf("the end is at %v, want that of the last event", got.End.At)
+	if end := (trace.End{At: want.Events[30].At, Reason: trace.BrokenOff}); !cmp.Equal(got.End, end) {
+		t.Errorf("the end is %+v, want %+v", got.End, end)
 	}
 	if _, err := read(file[:len(file)-1]); err != nil {
 		t.Errorf("an end line that wants nothing but its line's end: %v", err)

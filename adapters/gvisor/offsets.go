@@ -143,8 +143,7 @@ func (l *layout) find(to *field, in reflect.Type, path, want string) reflect.Typ
 		return nil
 	}
 	*to = field{offset, true}
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
+	if kind := t.Kind(); kind == reflect.Pointer || kind == reflect.Slice {
 		return t.Elem()
 	}
 	return nil

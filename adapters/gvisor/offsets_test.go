@@ -29,7 +29,7 @@ func TestMissingFieldsAreNamed(t *testing.T) {
 	}
 	var l layout
 	var to field
-	in := reflect.TypeFor[outer]()
+	in := reflect.TypeOf(outer{&inner{b: 1}, 1, inner{}, nil})
 	if l.find(&to, in, "a", "uint16"); to != (field{in.Field(1).Offset, true}) {
 		t.Errorf("a: %+v", to)
 	}

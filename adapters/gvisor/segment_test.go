@@ -1,6 +1,7 @@
 package gvisor
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"connectlab/trace"
@@ -48,3 +49,6 @@ func (s segment) octets() []byte {
 	tcp.SetChecksum(^tcp.CalculateChecksum(checksum.Checksum([]byte(s.data), pseudo)))
 	return packet
 }
+
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }

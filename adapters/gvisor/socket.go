@@ -43,15 +43,15 @@ var (
 	_ netns.Reporter = (*socket)(nil)
 )
 
-// link puts w at the end of those that wait at listener l.
-func (l *socket) link(w *socket) {
-	w.listener, w.waiting, w.prev = l, true, l.last
-	if l.last == nil {
-		l.first = w
+// link puts child at the end of those that wait at listener w.
+func (w *socket) link(child *socket) {
+	child.listener, child.waiting, child.prev = w, true, w.last
+	if w.last == nil {
+		w.first = child
 	} else {
-		l.last.next = w
+		w.last.next = child
 	}
-	l.last = w
+	w.last = child
 }
 
 // unlink says that w waits no more.

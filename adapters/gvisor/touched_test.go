@@ -138,9 +138,8 @@ func TestResetConnectionWaitsForAccept(t *testing.T) {
 	p.wantTouched(p.server, "1 LISTEN, 2 CLOSED of 1")
 	s, err := l.Accept()
 	p.must(err)
-	if _, err := s.Receive(make([]byte, 1)); err != netns.ErrReset {
-		t.Errorf("Receive from the reset connection: %v, want %v", err, netns.ErrReset)
-	}
+	_, err = s.Receive(make([]byte, 1))
+	p.wantErr(err, netns.ErrReset)
 	p.must(s.Close())
 	p.wantTouched(p.server, "2 CLOSED of 1 gone")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,37 +14,44 @@ import (
 )
 
 func (p *program) listCommand() *cli.Command {
-	return &cli.Command{
-		Name: "list", Usage: p.text("cmd.list.about"), ArgsUsage: " ",
-		Flags:  append(p.worldFlags(), p.formatFlag(), p.langFlag(), p.columnsFlag()),
+	return p.command(cli.Command{
+		Name: "list", Usage: p.text("cmd.list.about"), Description: p.text("cmd.list.args"),
+		Flags:  append(p.worldFlags(), p.formatFlag(p.text("cmd.flag.format-list")), p.columnsFlag()),
 		Action: p.list,
-	}
+	})
 }
 
-// listing is what list prints with --format json.
+// listing is what list prints with --format json, see JSON.md.
 type listing struct {
+	Version int           `json:"version"`
 	Stories []listedStory `json:"stories"`
 	Stacks  []listedStack `json:"stacks"`
 }
 
 type listedStory struct {
-	Name   string `json:"story"`
-	About  string `json:"about"`
-	Client string `json:"client"`
-	Server string `json:"server"`
-	// Whether the client called connect(), whether its first call returned, with what, and when.
-	Called   bool   `json:"connect_called"`
-	Returned bool   `json:"connect_returned"`
-	Result   int64  `json:"result"`
-	Errno    string `json:"errno,omitempty"`
-	At       int64  `json:"at_ns"`
-	End      string `json:"end"`
-	EndAt    int64  `json:"end_at_ns"`
-	Failures int    `json:"failures"`
+	Name      string `json:"name"`
+	About     string `json:"about"`
+	Client    string `json:"client"`
+	Server    string `json:"server"`
+	Connect   string `json:"connect"` // one of the words below
+	Result    int64  `json:"result"`
+	Errno     string `json:"errno"`
+	At        int64  `json:"at_ns"`
+	End       string `json:"end"`
+	EndAt     int64  `json:"end_at_ns"`
+	AsWritten bool   `json:"as_written"`
+	Failed    int    `json:"failed"`
 }
 
+// What can become of the client's first connect().
+const (
+	connectNone     = "none"
+	connectBlocked  = "blocked"
+	connectReturned = "returned"
+)
+
 type listedStack struct {
-	Name     string          `json:"stack"`
+	Name     string          `json:"name"`
 	Version  string          `json:"version"`
 	Settings []listedSetting `json:"settings"`
 }
@@ -69,83 +77,93 @@ func (p *program) list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var l listing
-	failed := false
+	l := listing{Version: 1}
+	var jobs []job
 	for _, name := range script.Names() {
-		s, err := script.Builtin(name)
-		if err != nil {
+		j := job{name: name}
+		if j.story, err = script.Builtin(name); err != nil {
 			return err
 		}
 		for _, d := range defineFlags {
 			if value, ok := w.defines[d.word]; ok {
-				if with, err := s.With(d.word, value); err == nil { // not each story has the word
-					s = with
+				if with, err := j.story.With(d.word, value); err == nil { // not each story has the word
+					j.story = with
 				}
 			}
 		}
-		result, _, err := p.record(s, w.config, "", false)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if j.result, _, err = p.record(&j, w.config, false, nil); err != nil {
+			return err
 		}
-		failed = failed || len(result.Failures) > 0
 		row := listedStory{
-			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"),
-			End: result.End.Reason.String(), EndAt: int64(result.End.At), Failures: len(result.Failures),
+			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"), Connect: connectNone,
+			End: j.result.End.Reason.String(), EndAt: int64(j.result.End.At), AsWritten: j.result.AsWritten, Failed: len(j.result.Failures),
 		}
-		row.Called = result.Connect.Called
-		if o := result.Connect; o.Returned {
-			row.Returned, row.Result, row.Errno, row.At = true, o.Result, string(o.Errno), int64(o.At)
+		switch o := j.result.Connect; {
+		case o.Returned:
+			row.Connect, row.Result, row.Errno, row.At = connectReturned, o.Result, string(o.Errno), int64(o.At)
+		case o.Called:
+			row.Connect = connectBlocked
 		}
 		l.Stories = append(l.Stories, row)
+		jobs = append(jobs, j)
 	}
 	for _, s := range stacks {
 		info := s.factory.Info()
-		row := listedStack{Name: info.Name, Version: info.Version}
+		row := listedStack{Name: info.Name, Version: info.Version, Settings: []listedSetting{}}
 		for _, set := range info.Settings {
 			row.Settings = append(row.Settings, listedSetting(set))
 		}
 		l.Stacks = append(l.Stacks, row)
 	}
+	var b bytes.Buffer
 	if asJSON {
-		e := json.NewEncoder(p.stdout)
+		e := json.NewEncoder(&b)
 		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
 		err = e.Encode(l)
 	} else {
-		err = p.printList(&l, options)
+		err = p.printList(&b, &l, options)
 	}
-	if err == nil && failed {
-		return errFailed
+	if err == nil {
+		_, err = p.stdout.Write(b.Bytes())
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return p.judge(c, jobs)
 }
 
 // printList prints the listing as text.
-func (p *program) printList(l *listing, o view.Options) error {
+func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 	table := view.Table{Head: []string{p.text("cmd.list.story"), p.text("cmd.list.connect"), p.text("cmd.list.at"), p.text("cmd.list.what")}}
 	for _, s := range l.Stories {
 		connect, at := "-", "-"
-		switch {
-		case s.Returned:
+		switch s.Connect {
+		case connectReturned:
 			connect, at = strings.TrimSpace(fmt.Sprintf("%d %s", s.Result, s.Errno)), time.Duration(s.At).String()
-		case s.Called:
-			connect = p.text("cmd.list.never")
+		case connectBlocked:
+			connect = p.text("cmd.list.blocked")
 		}
 		about, _, _ := strings.Cut(s.About, ". ")
-		if s.Failures > 0 {
-			about = p.text("cmd.list.failed", s.Failures)
+		about = strings.TrimSuffix(about, ".")
+		if s.Failed > 0 {
+			about = p.text("cmd.list.failed", s.Failed)
 		}
-		table.Rows = append(table.Rows, []string{s.Name, connect, at, strings.TrimSuffix(about, ".")})
+		table.Rows = append(table.Rows, []string{s.Name, connect, at, about})
 	}
-	if err := table.Print(p.stdout, o); err != nil {
+	if err := table.Print(b, o); err != nil {
 		return err
 	}
 	for _, s := range l.Stacks {
-		fmt.Fprintf(p.stdout, "\n%s\n", p.text("cmd.list.stack", s.Name, s.Version))
+		b.WriteByte('\n')
+		if err := p.heading(b, '─', p.text("cmd.list.stack", s.Name, s.Version), o); err != nil {
+			return err
+		}
 		var rows view.Table
 		for _, set := range s.Settings {
 			rows.Rows = append(rows.Rows, []string{"  " + set.Name, set.Value})
 		}
-		if err := rows.Print(p.stdout, o); err != nil {
+		if err := rows.Print(b, o); err != nil {
 			return err
 		}
 	}

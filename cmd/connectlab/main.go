@@ -2,14 +2,12 @@
 // the inside of both sockets.
 package main
 
-import (
-	"os"
-)
+import "os"
 
 func main() {
+	plainTerminal := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
 	os.Exit(program{
-		args: os.Args, stdout: os.Stdout, stderr: os.Stderr,
-		outWidth: terminalWidth(os.Stdout), errTerminal: terminalWidth(os.Stderr) > 0,
-		noColor: os.Getenv("NO_COLOR") != "",
+		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		outWidth: terminalWidth(os.Stdout), errTerminal: terminalWidth(os.Stderr) > 0, noColor: plainTerminal,
 	}.main())
 }

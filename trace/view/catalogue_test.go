@@ -67,7 +67,7 @@ func madeKeys() []string {
 	for k := trace.Dropped; k <= trace.TooLong; k++ {
 		keys = append(keys, keyed("fate.", k.String()))
 	}
-	for r := trace.Finished; r <= trace.TooManySteps; r++ {
+	for r := trace.Finished; r <= trace.BrokenOff; r++ {
 		keys = append(keys, keyed("end.", r.String()))
 	}
 	for h := trace.Reboot; h <= trace.LinkComesUp; h++ {

@@ -73,6 +73,7 @@ func flights(t *trace.Trace, first []int, sideOf func(host string) side, lanes i
 				f.end = e.N
 				f.landings++
 			}
+		default: // nothing else flies
 		}
 	}
 	for _, from := range []side{left, right} {

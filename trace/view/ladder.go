@@ -33,6 +33,9 @@ func Ladder(w io.Writer, t *trace.Trace, o Options) error {
 const silence = 500 * time.Millisecond
 
 const (
+	// maxLadder is the width beyond which arrows would only get longer.
+	maxLadder = 140
+
 	laneStep = 2 // columns from one lane to the next
 	laneEdge = 4 // columns from a host's line to the first lane
 )
@@ -50,10 +53,11 @@ type ladder struct {
 	ports    bool           // segments are told apart by their ports
 	programs map[string]int // how many programs a host runs
 
-	timeX, edge int    // the columns of the time, and behind it
-	stateX      [2]int // of the states of each side
-	bar         [2]int // of the hosts' lines
-	lanes       [2][]*flight
+	edge   int    // the column behind the time
+	end    int    // the column behind the last
+	stateX [2]int // where the states of each side begin
+	bar    [2]int // the hosts' lines
+	lanes  [2][]*flight
 
 	states  [2][]stateCell
 	at      time.Duration // of the last row
@@ -143,7 +147,8 @@ func (l *ladder) layout() {
 	l.edge = 2 + max(l.clock.width, width(l.o.text("ladder.time")))
 	l.stateX[left] = l.edge + 2
 	l.bar[left] = l.stateX[left] + wide[left] + 1
-	l.stateX[right] = len(l.c.cells) - wide[right]
+	l.end = min(len(l.c.cells), maxLadder)
+	l.stateX[right] = l.end - wide[right]
 	l.bar[right] = l.stateX[right] - 2
 	// Names too long for the screen: the states give way to what happens.
 	if l.bar[right]-l.bar[left] < 16 {
@@ -509,7 +514,7 @@ func (l *ladder) sender(e *trace.Event) int {
 func (l *ladder) banner(text string) {
 	text = " " + text + " "
 	l.stamp()
-	from, to := l.stateX[left], len(l.c.cells)
+	from, to := l.stateX[left], l.end
 	for x := from; x < to; x++ {
 		l.c.put(x, "═", bold)
 	}

@@ -70,7 +70,7 @@ func number(lives map[direction][]incarnation, p *trace.Packet) *numbering {
 		n.seqBase, n.seqKnown, n.old = mine.isn, true, !last
 		n.again = s.Len() > 0 && s.Seq.Less(mine.top)
 		if s.Flags.Has(trace.SYN) {
-			// A SYN,ACK behind a SYN is the answer in a simultaneous open (RFC 9293, Figure 7), not the same once more.
+			// A SYN,ACK behind a SYN is the answer in a simultaneous open (RFC 9293, Section 3.5, Figure 7), not the same once more.
 			kind := 0
 			if s.Flags.Has(trace.ACK) {
 				kind = 1
@@ -95,7 +95,7 @@ func number(lives map[direction][]incarnation, p *trace.Packet) *numbering {
 }
 
 // spokenOf finds the incarnation that a number belongs to: the last one in which it was sent, or comes next. Where
-// none fits it is the last. A host that knows only the connection before (RFC 9293, Figure 10) so keeps its numbers.
+// none fits it is the last. A host that knows only the connection before (RFC 9293, Section 3.5.1, Figure 9) so keeps its numbers.
 func spokenOf(lives []incarnation, s trace.Seq) (life *incarnation, last bool) {
 	for i := len(lives) - 1; i >= 0; i-- {
 		if l := &lives[i]; s.Sub(l.isn) <= l.top.Sub(l.isn) {

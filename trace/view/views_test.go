@@ -220,6 +220,7 @@ func TestEveryPacketIsDrawn(t *testing.T) {
 				sent++
 			case *trace.Arrived:
 				arrived++
+			default:
 			}
 		}
 		var b bytes.Buffer
@@ -290,7 +291,7 @@ func TestNumbering(t *testing.T) {
 		{"an ACK has no number of its own", []*trace.Packet{syn(7), synAck(100, 8), data(8, 101, "ab"), data(8, 101, "")}, want{seq: 1, ack: 1, scaled: true}},
 		{"no SYN was seen", []*trace.Packet{data(50, 60, "ab")}, want{seq: 50, ack: 60}},
 		{
-			"an ACK for the connection before (RFC 9293, Figure 10)",
+			"an ACK for the connection before (RFC 9293, Section 3.5.1, Figure 9)",
 			[]*trace.Packet{syn(7), synAck(100, 8), data(8, 101, ""), syn(90000), back(data(101, 8, ""))},
 			want{seq: 1, ack: 1, old: true, scaled: true},
 		},
