@@ -7,7 +7,9 @@ import "connectlab/trace"
 type attribution struct {
 	call   *Call         // a call, or one that was tried again
 	packet *trace.Packet // a packet that arrived; nil: neither call nor packet, so a timer
-	info   *trace.ControlInfo
+
+	// The control information of the socket, before and now.
+	before, now *trace.ControlInfo
 }
 
 // by fills in Change.By and Change.Field.
@@ -27,15 +29,18 @@ func (a *attribution) by(c *trace.Change) {
 // byCall reports whether the application brought the new value: as an argument, or as what its call does.
 func (a *attribution) byCall(c *trace.Change) bool {
 	call := a.call
+	if c.Item == trace.PendingError && c.New.Kind == trace.None {
+		return true // the call has returned it
+	}
 	switch call.Op {
 	case OpSocket:
 		return c.Item == trace.Protocol
 	case OpBind:
 		switch c.Item {
 		case trace.LocalAddress:
-			return call.Addr.Addr().IsValid() && !call.Addr.Addr().IsUnspecified()
+			return c.New.Text == call.Addr.Addr().String()
 		case trace.LocalPort:
-			return call.Addr.Port() != 0
+			return c.New.Num == int64(call.Addr.Port())
 		}
 	case OpListen:
 		return c.Item == trace.Backlog
@@ -68,9 +73,7 @@ func (a *attribution) byCall(c *trace.Change) bool {
 		case trace.ReceiveBufferLimit:
 			return call.Option == ReceiveBuffer
 		}
-	case OpGetError:
-		return c.Item == trace.PendingError
-	case OpGetOption, OpNonBlocking:
+	case OpGetError, OpGetOption, OpNonBlocking:
 	}
 	return false
 }
@@ -122,7 +125,7 @@ func (a *attribution) byPacket(c *trace.Change) trace.Field {
 		return is(trace.FieldAcknowledgmentNumber, seg.Flags.Has(trace.ACK) && n == int64(seg.Ack))
 	case trace.SndWnd:
 		shift := int64(0)
-		if v := a.info.Value(trace.SndWindShift); v.Kind == trace.Number && !seg.Flags.Has(trace.SYN) {
+		if v := a.now.Value(trace.SndWindShift); v.Kind == trace.Number && !seg.Flags.Has(trace.SYN) {
 			shift = v.Num
 		}
 		return is(trace.FieldWindow, n == int64(seg.Window)<<shift)
@@ -143,7 +146,10 @@ func (a *attribution) byPacket(c *trace.Change) trace.Field {
 	case trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed:
 		return is(trace.FieldData, seg.DataLen > 0)
 	case trace.SendBufferUsed:
-		return is(trace.FieldAcknowledgmentNumber, seg.Flags.Has(trace.ACK))
+		// What is acknowledged leaves the buffer. A buffer that is thrown away is the stack's doing.
+		una := a.before.Value(trace.SndUna)
+		acked := una.Kind == trace.Number && c.Old.Kind == trace.Number && c.Old.Num-n == int64(seg.Ack.Sub(trace.Seq(una.Num)))
+		return is(trace.FieldAcknowledgmentNumber, seg.Flags.Has(trace.ACK) && acked)
 	case trace.SynQueue, trace.AcceptQueue:
 		return trace.FieldControlBits
 	case trace.PendingError:

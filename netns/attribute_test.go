@@ -46,9 +46,7 @@ func TestByCall(t *testing.T) {
 		want brought
 	}{
 		"socket":                     {Call{Op: OpSocket}, brought{trace.Protocol: "application"}},
-		"bind to an address":         {Call{Op: OpBind, Addr: netip.MustParseAddrPort("192.0.2.2:80")}, brought{trace.LocalAddress: "application", trace.LocalPort: "application"}},
-		"bind to any address":        {Call{Op: OpBind, Addr: netip.MustParseAddrPort("0.0.0.0:80")}, brought{trace.LocalPort: "application"}},
-		"bind to any port":           {Call{Op: OpBind, Addr: netip.MustParseAddrPort("192.0.2.2:0")}, brought{trace.LocalAddress: "application"}},
+		"bind":                       {Call{Op: OpBind, Addr: netip.MustParseAddrPort("192.0.2.2:1")}, brought{trace.LocalPort: "application"}},
 		"listen":                     {Call{Op: OpListen, N: 5}, brought{trace.Backlog: "application"}},
 		"accept":                     {Call{Op: OpAccept}, brought{trace.AcceptQueue: "application"}},
 		"connect":                    {Call{Op: OpConnect}, brought{trace.RemoteAddress: "application", trace.RemotePort: "application"}},
@@ -77,6 +75,58 @@ func TestByCall(t *testing.T) {
 		}
 		if d := cmp.Diff(c.want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// TestByBind: the application brings the names that it gave, "any address" too; those that the stack chose instead it did not.
+func TestByBind(t *testing.T) {
+	for _, c := range []struct {
+		given string
+		item  trace.Item
+		value trace.Value
+		want  string
+	}{
+		{"192.0.2.2:80", trace.LocalAddress, text("192.0.2.2"), "application"},
+		{"192.0.2.2:80", trace.LocalPort, number(80), "application"},
+		{"0.0.0.0:80", trace.LocalAddress, text("0.0.0.0"), "application"},
+		{"0.0.0.0:80", trace.LocalAddress, text("192.0.2.2"), ""},
+		{"192.0.2.2:0", trace.LocalPort, number(49152), ""},
+	} {
+		a := attribution{call: &Call{Op: OpBind, Addr: netip.MustParseAddrPort(c.given)}}
+		if got := who(&a, c.item, c.value, trace.Sampled); got != c.want {
+			t.Errorf("bind(%s), %s becomes %s: by %q, want %q", c.given, c.item, c.value, got, c.want)
+		}
+	}
+}
+
+// TestErrorTaken: whichever call returned the pending error took it.
+func TestErrorTaken(t *testing.T) {
+	for op := OpSocket; op <= OpNonBlocking; op++ {
+		if got := who(&attribution{call: &Call{Op: op}}, trace.PendingError, trace.Value{}, trace.Sampled); got != "application" {
+			t.Errorf("%s: by %q, want the application", op, got)
+		}
+	}
+}
+
+// TestSendBufferFreed: an acknowledgment empties the send buffer; it does not make one, and a RST that carries one frees by being a RST.
+func TestSendBufferFreed(t *testing.T) {
+	for _, c := range []struct {
+		flags    trace.Flags
+		old, now trace.Value
+		want     string
+	}{
+		{trace.ACK, number(100), number(40), "acknowledgment number"},
+		{trace.ACK | trace.FIN, number(100), number(0), "acknowledgment number"},
+		{trace.ACK, number(0), number(100), ""},
+		{trace.ACK, trace.Value{}, number(0), ""},
+		{trace.ACK | trace.RST, number(100), number(0), ""},
+		{trace.SYN, number(100), number(0), ""},
+	} {
+		change := trace.Change{Item: trace.SendBufferUsed, Old: c.old, New: c.now}
+		(&attribution{packet: arrival(c.flags, 0), info: &trace.ControlInfo{}}).by(&change)
+		if got := change.Field.String(); got != c.want {
+			t.Errorf("%s, %s → %s: by %q, want %q", c.flags, c.old, c.now, got, c.want)
 		}
 	}
 }
@@ -154,8 +204,6 @@ func TestBySegment(t *testing.T) {
 		{ack, 5, trace.ReceiveBufferUsed, number(5), "data"},
 		{ack, 5, trace.ReceiveMemoryUsed, number(500), "data"},
 		{ack, 0, trace.ReceiveBufferUsed, number(5), ""},
-		{ack, 0, trace.SendBufferUsed, number(0), "acknowledgment number"},
-		{syn, 0, trace.SendBufferUsed, number(0), ""},
 		{syn, 0, trace.SynQueue, number(1), "control bits"},
 		{ack, 0, trace.AcceptQueue, number(1), "control bits"},
 		{rst, 0, trace.PendingError, text("ECONNRESET"), "control bits"},

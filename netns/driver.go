@@ -193,10 +193,13 @@ func (s *Sandbox) touched(h *host) []*socket {
 	}
 	h.touched = h.touched[:0]
 	for _, sock := range h.inspector.Touched() {
-		if h.gone(sock) {
-			continue
+		k := h.sockets[sock]
+		if k == nil {
+			if h.gone(sock) {
+				continue
+			}
+			k = h.find(sock)
 		}
-		k := h.find(sock)
 		k.mark = s.looks
 		h.touched = append(h.touched, k)
 	}
@@ -226,16 +229,17 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 				}
 				s.rec.State(s.now, h.name, k.number, cause, c)
 			}
-			k.seen, k.state, k.word = true, st.State, st.Word
+			k.seen, k.state, k.word, k.moved = true, st.State, st.Word, s.looks
 			h.setListens(k, st.State == trace.Listen)
 		}
 		h.place(k)
 		if s.cfg.Record == RecordAll {
 			s.info.Reset()
 			k.reporter.Report(&s.info)
-			s.attr.info = &s.info
-			s.rec.Control(s.now, h.name, k.number, cause, &k.info, &s.info, s.by)
-			k.info = s.info
+			s.attr.before, s.attr.now = &k.info, &s.info
+			if s.rec.Control(s.now, h.name, k.number, cause, &k.info, &s.info, s.by) != 0 {
+				k.info = s.info
+			}
 		}
 		if st.Gone && !k.gone {
 			k.gone = true
@@ -277,16 +281,17 @@ func (s *Sandbox) collect(h *host, touched []*socket, cause int, gone bool) {
 	}
 }
 
-// sender is the number of the socket that a packet came from: the newest touched one with its addresses, else the
-// connection or the listener that has them; 0: none, as for the RST of a port that nobody listens on.
+// sender is the number of the socket that a packet came from: the newest touched one with its addresses, unless it was
+// in CLOSED before, else the connection or the listener that has them; 0: none, as for the RST of a port that nobody
+// listens on.
 func (s *Sandbox) sender(h *host, touched []*socket, f *flight) int {
 	if f.packet.Kind != trace.PacketTCP {
 		return 0
 	}
 	t := tuple{f.packet.Source(), f.packet.Destination()}
 	for i := len(touched) - 1; i >= 0; i-- {
-		if touched[i].at == t {
-			return touched[i].number
+		if k := touched[i]; k.at == t && (k.state != trace.Closed || k.moved == s.looks) {
+			return k.number
 		}
 	}
 	if k := h.holder(t); k != nil {

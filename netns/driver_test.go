@@ -485,6 +485,36 @@ func TestClosedListener(t *testing.T) {
 	}
 }
 
+// TestClosedConnection: a socket in CLOSED has no connection, though it still names its peer. The RST with which it came
+// there is its own; the segment that comes then is nobody's, and so is its answer.
+func TestClosedConnection(t *testing.T) {
+	client := glass(func(p *puppet) {
+		p.onSocket = func(s *puppetSocket) {
+			s.status.State = trace.Established
+			s.local, s.remote = netip.MustParseAddrPort("192.0.2.1:80"), serverPort
+			p.at(10*ms, "gives up", func() { s.status.State = trace.Closed; p.touch(s); p.send(trace.RST, 1) })
+		}
+		p.onDeliver = func(p *puppet, _ *trace.Packet) { p.touch(p.sockets[0]); p.send(trace.RST, 2) }
+	})
+	server := blind(func(p *puppet) {
+		p.at(0, "segment", func() { p.send(trace.ACK, 1) })
+		p.at(ms, "segment", func() { p.send(trace.ACK, 2) })
+	})
+	tr := run(t, netns.Config{Client: client, Server: server}, func(sb *netns.Sandbox) { of(t, sb, netns.Client, netns.Call{}) })
+	var got []string
+	for _, l := range lines(tr) {
+		if strings.Contains(l, "client") && (strings.Contains(l, "sent") || strings.Contains(l, "arrived")) {
+			got = append(got, l)
+		}
+	}
+	want(t, "client's packets", `
+8 10ms client/1 cause 2: arrived ACK len 0
+9 10ms client/1 cause 8: sent RST len 0
+12 10ms client/1 cause 10: sent RST len 0
+13 11ms client/0 cause 7: arrived ACK len 0
+14 11ms client/0 cause 13: sent RST len 0`, got)
+}
+
 // TestWrongState: what a stack reports of itself is in the record as it is, right or wrong: the driver believes its eyes.
 func TestWrongState(t *testing.T) {
 	liar := glass(func(p *puppet) {
@@ -852,6 +882,43 @@ func TestReboot(t *testing.T) {
 	if len(envs) != 2 || envs[0].Generation != 0 || envs[1].Generation != 1 || envs[0].Seed == envs[1].Seed || envs[1].Now != time.Second ||
 		envs[0].Address != envs[1].Address {
 		t.Errorf("the stacks were made with %+v", envs)
+	}
+}
+
+// TestRebootOfAConnection: its end by the reboot names the listener, as each state of a connection does, and the listener's
+// children are still known.
+func TestRebootOfAConnection(t *testing.T) {
+	server := glass(func(p *puppet) {
+		if p.env.Generation > 0 {
+			return
+		}
+		p.at(ms, "SYN", func() {
+			p.touch(&puppetSocket{p: p, status: netns.Status{State: trace.SynReceived, Listener: p.sockets[0]}})
+		})
+	})
+	tr := run(t, netns.Config{Client: blind(nil), Server: server}, func(sb *netns.Sandbox) {
+		of(t, sb, netns.Server, netns.Call{}, netns.Call{Op: netns.OpListen, FD: 3})
+		sb.At(2*ms, 1, func() {
+			if err := sb.Reboot(netns.Server); err != nil {
+				t.Error(err)
+			}
+			if d := cmp.Diff([]int{2}, sb.Children(netns.Server, 1)); d != "" {
+				t.Errorf("children of the listener (-want +got):\n%s", d)
+			}
+		})
+	})
+	var got []trace.StateChange
+	for _, e := range tr.Events {
+		if s, ok := e.Detail.(*trace.StateChange); ok && e.At > 0 {
+			got = append(got, *s)
+		}
+	}
+	if d := cmp.Diff([]trace.StateChange{
+		{To: trace.SynReceived, Listener: 1},
+		{From: trace.Listen, To: trace.Closed, Source: trace.Inferred},
+		{From: trace.SynReceived, To: trace.Closed, Source: trace.Inferred, Listener: 1},
+	}, got); d != "" {
+		t.Errorf("states (-want +got):\n%s", d)
 	}
 }
 

@@ -52,8 +52,10 @@ type socket struct {
 	seen     bool     // its first StateChange was recorded
 	state    trace.State
 	word     string
+	moved    uint64 // when it came to its state, in looks
 	info     trace.ControlInfo
-	at       tuple // as registered in host.byTuple
+	at       tuple // what it says of itself
+	holds    bool  // it is in host.byTuple: segments with these addresses are its own
 	listener *socket
 	listens  bool
 	gone     bool
@@ -94,17 +96,19 @@ func (h *host) cameTo(listener, k *socket) {
 	h.children[listener.number] = append(h.children[listener.number], k.number)
 }
 
-// place keeps the tables of addresses in step with what the socket says.
+// place keeps the tables of addresses in step with what the socket says. One that is CLOSED has its addresses still,
+// but no packet is for it any more.
 func (h *host) place(k *socket) {
 	t := tuple{k.sock.LocalAddr(), k.sock.RemoteAddr()}
-	if t == k.at {
+	holds := t.remote.IsValid() && k.state != trace.Closed
+	if t == k.at && holds == k.holds {
 		return
 	}
-	if h.byTuple[k.at] == k {
+	if k.holds && h.byTuple[k.at] == k {
 		delete(h.byTuple, k.at)
 	}
-	k.at = t
-	if t.remote.IsValid() {
+	k.at, k.holds = t, holds
+	if holds {
 		h.byTuple[t] = k
 	}
 }
@@ -131,7 +135,7 @@ func (h *host) setListens(k *socket, listens bool) {
 func (h *host) forget(k *socket) {
 	delete(h.sockets, k.sock)
 	delete(h.byNumber, k.number)
-	if h.byTuple[k.at] == k {
+	if k.holds && h.byTuple[k.at] == k {
 		delete(h.byTuple, k.at)
 	}
 	h.setListens(k, false)

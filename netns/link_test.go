@@ -335,6 +335,45 @@ func TestWrittenIsKept(t *testing.T) {
 	}
 }
 
+// TestWrittenControl: the same where a step has much to say of many sockets, and where timers are taken back.
+func TestWrittenControl(t *testing.T) {
+	cfg := netns.Config{Server: blind(nil), Client: glass(func(p *puppet) {
+		p.onSocket = func(s *puppetSocket) {
+			n := int64(0)
+			s.info = func(info *trace.ControlInfo) {
+				for i := range trace.Item(trace.NumItems) {
+					if i.Unit() != trace.UnitText {
+						info.SetNumber(i, n)
+					}
+				}
+				info.SetText(trace.PendingError, fmt.Sprint("error ", n))
+			}
+			p.at(ms, "disabled", func() { p.touch(s) })
+			p.at(2*ms, "all", func() { n++; s.status.State = trace.Listen; p.touch(p.sockets...); p.send(trace.ACK, 1) })
+		}
+	})}
+	set := func(sb *netns.Sandbox) { of(t, sb, netns.Client, make([]netns.Call, 20)...) }
+	var want, got bytes.Buffer
+	kept := run(t, cfg, set)
+	if err := trace.Write(&want, kept); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Writer = &got
+	run(t, cfg, set)
+	if d := cmp.Diff(want.String(), got.String()); d != "" {
+		t.Errorf("kept and written (-kept +written):\n%s", d)
+	}
+	controls := 0
+	for _, e := range kept.Events {
+		if c, ok := e.Detail.(*trace.Control); ok && len(c.Changes) > 20 {
+			controls++
+		}
+	}
+	if controls != 40 {
+		t.Errorf("%d large control events, want one for each socket's making and one for its timer", controls)
+	}
+}
+
 // TestLinkDown: what is on its way arrives, what is sent while the link is down is lost, and what is sent when it is
 // up again arrives.
 func TestLinkDown(t *testing.T) {

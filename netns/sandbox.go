@@ -247,7 +247,11 @@ func (s *Sandbox) Reboot(host string) error {
 	s.collect(h, nil, cause, true)
 	for n := 1; n <= h.numbers; n++ {
 		if k := h.byNumber[n]; k != nil && k.seen && k.state != trace.Closed && s.rec != nil {
-			s.rec.State(s.now, h.name, n, cause, trace.StateChange{From: k.state, To: trace.Closed, Source: trace.Inferred})
+			c := trace.StateChange{From: k.state, To: trace.Closed, Source: trace.Inferred}
+			if k.listener != nil {
+				c.Listener = k.listener.number
+			}
+			s.rec.State(s.now, h.name, n, cause, c)
 		}
 	}
 	h.generation++

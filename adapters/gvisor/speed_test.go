@@ -14,6 +14,7 @@ import (
 
 	"connectlab/adapters/gvisor"
 	"connectlab/netns"
+	"connectlab/netns/script"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -336,6 +337,25 @@ func BenchmarkWorld(b *testing.B) {
 		if _, err := sb.Run(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkStory is a whole story: parsed before, run in a fresh world, recorded.
+func BenchmarkStory(b *testing.B) {
+	for _, name := range []string{"plain", "silent-host", "idle-year"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			s, err := script.Builtin(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				r, err := script.Run(s, gvisors(netns.Config{}))
+				if err != nil || len(r.Failures) > 0 {
+					b.Fatal(err, r.Failures)
+				}
+			}
+		})
 	}
 }
 

@@ -91,7 +91,7 @@ func (p *program) list(c *cli.Context) error {
 				}
 			}
 		}
-		if j.result, _, err = p.record(&j, w.config, false, nil); err != nil {
+		if _, err = p.record(&j, w.config, false); err != nil {
 			return err
 		}
 		row := listedStory{
@@ -156,7 +156,7 @@ func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 	}
 	for _, s := range l.Stacks {
 		b.WriteByte('\n')
-		if err := p.heading(b, '─', p.text("cmd.list.stack", s.Name, s.Version), o); err != nil {
+		if err := heading(b, '─', p.text("cmd.list.stack", s.Name, s.Version), o); err != nil {
 			return err
 		}
 		var rows view.Table

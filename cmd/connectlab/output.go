@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"connectlab/netns/script"
 )
 
 // traceExtension is that of traces in a folder.
@@ -91,19 +89,4 @@ func sameFile(a, b string) bool {
 	}
 	y, err := os.Stat(b)
 	return err == nil && os.SameFile(x, y)
-}
-
-// maxStory is the size of the largest text that is taken for a story, octets.
-const maxStory = 1 << 20
-
-// readStory reads a story file.
-func (p *program) readStory(file string) (*script.Story, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text := make([]byte, 0, 4<<10)
-	_ = text
-	return nil, nil
 }

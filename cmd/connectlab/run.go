@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,44 +17,51 @@ import (
 	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/view"
-	"connectlab/trace/wire"
 
+	"github.com/clipperhouse/displaywidth"
 	"github.com/urfave/cli/v2"
 )
 
 func (p *program) runCommand() *cli.Command {
-	return &cli.Command{
-		Name: "run", Usage: p.text("cmd.run.about"), ArgsUsage: p.text("cmd.run.args"),
-		Flags: append(append(p.worldFlags(), p.viewFlags()...),
-			&cli.StringFlag{Name: "out", Usage: p.text("cmd.flag.out")},
-		),
+	return p.command(cli.Command{
+		Name: "run", Usage: p.text("cmd.run.about"), ArgsUsage: "[STORY…]", Description: p.text("cmd.run.args"),
+		Flags: slices.Concat(p.worldFlags(), p.viewFlags(),
+			[]cli.Flag{&cli.StringFlag{Name: "out", Usage: p.text("cmd.flag.out"), Category: viewGroup}}),
 		Action: p.run,
-	}
+	})
 }
 
 // worldFlags shape a run.
 func (p *program) worldFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "client", Value: stacks[0].name, Usage: p.text("cmd.flag.client")},
-		&cli.StringFlag{Name: "server", Value: stacks[0].name, Usage: p.text("cmd.flag.server")},
-		&cli.StringFlag{Name: "seed", Value: "1", Usage: p.text("cmd.flag.seed")},
-		&cli.StringFlag{Name: "delay", Usage: p.text("cmd.flag.delay")},
-		&cli.StringFlag{Name: "mtu", Usage: p.text("cmd.flag.mtu")},
-		&cli.StringSliceFlag{Name: "fault", Usage: p.text("cmd.flag.fault"), KeepSpace: true},
-		&cli.StringFlag{Name: "bytes", Usage: p.text("cmd.flag.bytes")},
-		&cli.StringFlag{Name: "backlog", Usage: p.text("cmd.flag.backlog")},
-		&cli.StringFlag{Name: "until", Usage: p.text("cmd.flag.until")},
+		&cli.StringFlag{Name: "client", Value: stacks[0].name, Usage: p.text("cmd.flag.client"), Category: worldGroup},
+		&cli.StringFlag{Name: "server", Value: stacks[0].name, Usage: p.text("cmd.flag.server"), Category: worldGroup},
+		&cli.StringFlag{Name: "seed", Value: "1", Usage: p.text("cmd.flag.seed"), Category: worldGroup},
+		&cli.StringFlag{Name: "delay", Usage: p.text("cmd.flag.delay"), Category: worldGroup},
+		&cli.StringFlag{Name: "mtu", Usage: p.text("cmd.flag.mtu"), Category: worldGroup},
+		&cli.StringSliceFlag{Name: "fault", Usage: p.text("cmd.flag.fault"), Category: worldGroup, KeepSpace: true},
+		&cli.StringFlag{Name: "bytes", Usage: p.text("cmd.flag.bytes"), Category: worldGroup},
+		&cli.StringFlag{Name: "backlog", Usage: p.text("cmd.flag.backlog"), Category: worldGroup},
+		&cli.StringFlag{Name: "until", Usage: p.text("cmd.flag.until"), Category: worldGroup},
 	}
 }
+
+// linkFlags are the worldFlags that make another link than the one that a story was written for.
+var linkFlags = []string{"delay", "mtu", "fault"}
+
+// defineFlags are the worldFlags that give a word of a story another value.
+var defineFlags = []struct {
+	flag, word string
+	min        int
+}{{"bytes", "BYTES", 1}, {"backlog", "BACKLOG", 0}}
+
+const maxDefine = 1 << 30
 
 // world is what worldFlags say.
 type world struct {
 	config  netns.Config
 	defines map[string]string
 }
-
-// defineFlags are flags that give a word of a story another value.
-var defineFlags = []struct{ flag, word string }{{"bytes", "BYTES"}, {"backlog", "BACKLOG"}}
 
 func (p *program) world(c *cli.Context) (w world, err error) {
 	w.defines = map[string]string{}
@@ -61,76 +71,114 @@ func (p *program) world(c *cli.Context) (w world, err error) {
 	if w.config.Server, err = p.stack("server", c.String("server")); err != nil {
 		return w, err
 	}
-	if w.config.Seed, err = strconv.ParseUint(c.String("seed"), 0, 64); err != nil {
-		return w, p.badFlag(c, "seed", p.text("cmd.want.number", 0, "2^64-1"))
+	if w.config.Seed, err = strconv.ParseUint(c.String("seed"), 10, 64); err != nil {
+		return w, p.badFlag(c, "seed", p.text("cmd.want.number", 0, uint64(1<<64-1)))
 	}
 	if c.IsSet("delay") {
-		d, err := netns.ParseTime(c.String("delay"))
-		if err != nil {
-			return w, p.badFlag(c, "delay", err.Error())
+		if w.config.Delay, err = netns.ParseTime(c.String("delay")); err != nil {
+			return w, p.badFlag(c, "delay", p.text("cmd.want.delay"))
 		}
-		if w.config.Delay = d; d == 0 {
+		if w.config.Delay == 0 {
 			w.config.Delay = netns.NoLinkDelay
 		}
 	}
 	if c.IsSet("until") {
 		if w.config.Until, err = netns.ParseTime(c.String("until")); err != nil || w.config.Until == 0 {
-			return w, p.badFlag(c, "until", p.text("cmd.want.time"))
+			return w, p.badFlag(c, "until", p.text("cmd.want.until"))
 		}
 	}
 	if c.IsSet("mtu") {
-		w.config.MTU, err = strconv.Atoi(c.String("mtu"))
-		if err != nil || w.config.MTU < netns.MinMTU || w.config.MTU > netns.MaxMTU {
-			return w, p.badFlag(c, "mtu", p.text("cmd.want.number", netns.MinMTU, netns.MaxMTU))
+		if w.config.MTU, err = p.number(c, "mtu", netns.MinMTU, netns.MaxMTU); err != nil {
+			return w, err
 		}
 	}
 	for _, text := range c.StringSlice("fault") {
 		f, err := netns.ParseFault(text)
-		if err != nil {
-			return w, fmt.Errorf("--fault: %w", err)
+		if fe := (*netns.FaultError)(nil); errors.As(err, &fe) {
+			return w, p.fail("cmd.bad-fault", text, fe.Offset+1, fe.Msg)
+		} else if err != nil {
+			return w, err
 		}
 		w.config.Faults = append(w.config.Faults, f)
 	}
 	for _, d := range defineFlags {
-		if !c.IsSet(d.flag) {
-			continue
+		if c.IsSet(d.flag) {
+			n, err := p.number(c, d.flag, d.min, maxDefine)
+			if err != nil {
+				return w, err
+			}
+			w.defines[d.word] = strconv.Itoa(n)
 		}
-		if n, err := strconv.Atoi(c.String(d.flag)); err != nil || n < 0 || n > 1<<30 {
-			return w, p.badFlag(c, d.flag, p.text("cmd.want.number", 0, 1<<30))
-		}
-		w.defines[d.word] = c.String(d.flag)
 	}
 	return w, nil
 }
 
-func (p *program) badFlag(c *cli.Context, flag, want string) error {
-	return p.fail("cmd.bad-flag", flag, c.String(flag), want)
+// number reads a flag whose value is a number.
+func (p *program) number(c *cli.Context, flag string, from, to int) (int, error) {
+	n, err := strconv.Atoi(c.String(flag))
+	if err != nil || n < from || n > to {
+		return 0, p.badFlag(c, flag, p.text("cmd.want.number", from, to))
+	}
+	return n, nil
 }
 
-// story is a built-in story, or one from a file, with the flags' values for its words.
-func (p *program) story(name string, w *world) (*script.Story, error) {
-	var s *script.Story
-	var err error
-	if strings.ContainsAny(name, "/.\\") {
-		var text []byte
-		if text, err = os.ReadFile(name); err != nil {
-			return nil, err
+// A job is a story to be run, and what came of it.
+type job struct {
+	name   string // as the user gave it
+	path   string // of the story's file; empty: it is built in
+	story  *script.Story
+	file   string // where the trace goes; empty: nowhere
+	result *script.Result
+}
+
+// job finds a story: a built-in one, else a file.
+func (p *program) job(name string, w *world) (j job, err error) {
+	j.name = name
+	if slices.Contains(script.Names(), name) {
+		j.story, err = script.Builtin(name)
+	} else if info, statErr := os.Stat(name); statErr == nil || strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, script.Extension) {
+		switch {
+		case errors.Is(statErr, fs.ErrNotExist):
+			err = p.fail("cmd.story.no-file", name)
+		case statErr == nil && info.IsDir():
+			err = p.fail("cmd.story.folder", name)
+		default:
+			j.path = name
+			j.story, err = p.readStory(name)
 		}
-		s, err = script.Parse(name, string(text))
 	} else {
-		s, err = script.Builtin(name)
+		_, err = script.Builtin(name) // which names are near it
 	}
 	if err != nil {
-		return nil, err
+		return j, err
 	}
 	for _, d := range defineFlags {
 		if value, ok := w.defines[d.word]; ok {
-			if s, err = s.With(d.word, value); err != nil {
-				return nil, fmt.Errorf("--%s: %w", d.flag, err)
+			if j.story, err = j.story.With(d.word, value); err != nil {
+				return j, fmt.Errorf("--%s: %w", d.flag, err)
 			}
 		}
 	}
-	return s, nil
+	return j, nil
+}
+
+// maxStory is how long a story can be, octets: what is longer is something else.
+const maxStory = 1 << 20
+
+func (p *program) readStory(file string) (*script.Story, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxStory+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxStory {
+		return nil, p.fail("cmd.story.too-long", file, maxStory)
+	}
+	return script.Parse(file, string(text))
 }
 
 func (p *program) run(c *cli.Context) error {
@@ -146,141 +194,147 @@ func (p *program) run(c *cli.Context) error {
 	if len(names) == 0 {
 		names = []string{"plain"}
 	}
-	var list []*script.Story
+	if v.json && len(names) > 1 {
+		return p.fail("cmd.json-one", len(names))
+	}
+	var jobs []job
 	for _, name := range names {
-		s, err := p.story(name, &w)
+		j, err := p.job(name, &w)
 		if err != nil {
 			return err
 		}
-		list = append(list, s)
+		jobs = append(jobs, j)
 	}
-	out := c.String("out")
-	if out != "" && len(list) > 1 {
-		if err := os.MkdirAll(out, 0o777); err != nil {
+	if c.IsSet("out") {
+		if c.String("out") == "" {
+			return p.badFlag(c, "out", p.text("cmd.want.file"))
+		}
+		if err := p.place(jobs, c.String("out")); err != nil {
 			return err
 		}
 	}
-	failed := false
-	for i, s := range list {
-		file := out
-		if out != "" && len(list) > 1 {
-			file = filepath.Join(out, s.Name+".trace")
+	for i := range jobs {
+		if i > 0 {
+			fmt.Fprint(p.stdout, "\n\n")
 		}
-		if i > 0 && !v.json {
-			fmt.Fprintln(p.stdout)
-		}
-		ok, err := p.runStory(c, s, names[i], w.config, v, file)
-		if err != nil {
+		if err := p.runJob(c, &jobs[i], w.config, v); err != nil {
+			_ = p.judge(c, jobs[:i]) // the error says more
 			return err
 		}
-		failed = failed || !ok
 	}
-	if failed {
-		return errFailed
-	}
-	return nil
+	return p.judge(c, jobs)
 }
 
-// runStory runs one story, prints it, and tells whether all its expectations held.
-func (p *program) runStory(c *cli.Context, s *script.Story, name string, cfg netns.Config, v views, file string) (ok bool, err error) {
-	result, t, err := p.record(s, cfg, file, v.json)
-	if err != nil {
-		return false, err
+// runJob runs one story and prints it.
+func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) error {
+	t, err := p.record(j, cfg, v.json)
+	if err != nil || v.json {
+		return err
 	}
-	for _, f := range result.Failures {
-		fmt.Fprintf(p.stderr, "connectlab: %s\n", p.text("cmd.failure", s.Name, f.Line, f.Text, f.Expected, f.Got, f.Event))
-	}
-	ok = len(result.Failures) == 0
-	if v.json {
-		return ok, nil
+	watch := p.watch()
+	defer watch.done()
+	if j.file != "" {
+		if t, err = p.openTrace(j.file, watch); err != nil {
+			return err
+		}
 	}
 	var b bytes.Buffer
-	if err := p.title(&b, s, t, v.options); err != nil {
-		return false, err
+	if err := p.title(&b, &t.Header, v.options); err != nil {
+		return err
 	}
-	if err := v.print(&b, t); err != nil {
-		return false, err
+	if err := p.print(&b, t, v, watch); err != nil {
+		return err
 	}
-	fmt.Fprintf(&b, "\n%s\n", p.text("cmd.again", p.again(c, name)))
+	p.again(&b, c, j.name, v.options)
+	watch.done()
 	_, err = p.stdout.Write(b.Bytes())
-	return ok, err
+	return err
 }
 
-// record runs a story. The record goes to the file as it happens, if one is named; with asJSON it goes to stdout. The
-// trace is nil with asJSON.
-func (p *program) record(s *script.Story, cfg netns.Config, file string, asJSON bool) (*script.Result, *trace.Trace, error) {
-	if p.errTerminal {
-		shown := newProgress(p.stderr, func(now time.Duration, steps int) string { return p.text("cmd.progress", s.Name, now, steps) })
-		cfg.Progress = shown.step
-		defer shown.done()
+// record runs a story. The record goes to the job's file as it happens, if it has one; with asJSON it goes to stdout.
+// The trace is nil then.
+func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, error) {
+	watch := p.watch()
+	defer watch.done()
+	cfg.Progress = func(now time.Duration, steps int) {
+		watch.tick("cmd.progress.run", j.story.Name, now.Truncate(time.Millisecond), steps)
 	}
 	var part *partFile
 	var err error
+	if j.file != "" {
+		if part, err = p.createPart(j.file); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case file != "":
-		if part, err = createPart(file); err != nil {
-			return nil, nil, err
-		}
+	case part != nil && asJSON:
+		cfg.Writer = io.MultiWriter(part, p.stdout)
+	case part != nil:
 		cfg.Writer = part
-		if asJSON {
-			cfg.Writer = io.MultiWriter(part, p.stdout)
-		}
 	case asJSON:
 		cfg.Writer = p.stdout
 	}
-	result, err := script.Run(s, cfg)
+	j.result, err = script.Run(j.story, cfg)
 	if part != nil {
 		if err2 := part.finish(err == nil); err == nil {
 			err = err2
 		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w; %s", err, p.text("cmd.kept-part", part.Name()))
-		}
 	}
-	if err != nil {
-		return nil, nil, err
+	switch {
+	case err == nil:
+		return j.result.Trace, nil
+	case part != nil:
+		return nil, p.fail("cmd.broke-off", j.name, err, part.Name())
 	}
-	t := result.Trace
-	if part != nil && !asJSON {
-		if t, err = readTrace(file); err != nil {
-			return nil, nil, err
-		}
-	}
-	return result, t, nil
+	return nil, fmt.Errorf("%s: %w", j.name, err)
 }
 
-func readTrace(file string) (*trace.Trace, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return trace.Read(f, file, wire.Decode)
-}
+// maxFailures is how many expectations of a story are listed that did not hold.
+const maxFailures = 10
 
-// title is the story's name and what it ran on, and what to see in it.
-func (p *program) title(w io.Writer, s *script.Story, t *trace.Trace, o view.Options) error {
-	h := &t.Header
-	fmt.Fprintln(w, p.text("cmd.title", s.Name, h.Hosts[0].Stack, h.Hosts[1].Stack, h.Delay, h.MTU, h.Seed))
-	for i := 1; ; i++ {
-		key := fmt.Sprintf("story.%s.%d", s.Name, i)
-		if !view.Has(key) {
-			break
+// judge tells on stderr which expectations did not hold.
+func (p *program) judge(c *cli.Context, jobs []job) error {
+	err, asWritten := error(nil), true
+	for _, j := range jobs {
+		asWritten = asWritten && j.result.AsWritten
+		name := j.path
+		if name == "" {
+			name = j.name + script.Extension
 		}
-		if err := view.Paragraph(w, 2, p.text(key), o); err != nil {
-			return err
+		for i, f := range j.result.Failures {
+			err = errFailed
+			if i == maxFailures {
+				p.say(p.text("cmd.failures-more", name, len(j.result.Failures)-i))
+				break
+			}
+			text := p.text("cmd.failure", name, f.Line, f.Text, f.Expected, f.Got)
+			if f.Event > 0 {
+				text += p.text("cmd.failure-event", f.Event)
+			}
+			p.say(text)
 		}
 	}
-	_, err := fmt.Fprintln(w)
+	if !asWritten {
+		var flags []string
+		for _, name := range linkFlags {
+			if c.IsSet(name) {
+				flags = append(flags, "--"+name)
+			}
+		}
+		p.say(p.text("cmd.not-as-written", strings.Join(flags, ", ")))
+	}
 	return err
 }
 
-// again is the command line that repeats the run.
-func (p *program) again(c *cli.Context, name string) string {
-	words := []string{"connectlab", "run", quote(name)}
+// again prints the command line that repeats the run, and how to see less of it.
+func (p *program) again(b *bytes.Buffer, c *cli.Context, name string, o view.Options) {
+	if strings.HasPrefix(name, "-") {
+		name = "./" + name // a file, not a flag
+	}
+	words := []string{p.text("cmd.again"), p.self(), "run", quote(name)}
 	for _, f := range c.Command.Flags {
 		flag := f.Names()[0]
-		if !c.IsSet(flag) && flag != "seed" || flag == "out" || flag == "help" {
+		if flag == "out" || !c.IsSet(flag) && flag != "seed" {
 			continue
 		}
 		switch f.(type) {
@@ -288,13 +342,41 @@ func (p *program) again(c *cli.Context, name string) string {
 			words = append(words, "--"+flag)
 		case *cli.StringSliceFlag:
 			for _, v := range c.StringSlice(flag) {
-				words = append(words, "--"+flag, quote(v))
+				words = append(words, "--"+flag+" "+quote(v))
 			}
 		default:
-			words = append(words, "--"+flag, quote(c.String(flag)))
+			words = append(words, "--"+flag+" "+quote(c.String(flag)))
 		}
 	}
-	return strings.Join(words, " ")
+	b.WriteByte('\n')
+	x := 0
+	for n, word := range words {
+		cells := displaywidth.String(word)
+		switch {
+		case n == 0:
+		case x+1+cells+2 > columns(o): // the shell takes the backslash and goes on in the next line
+			b.WriteString(" \\\n    ")
+			x = 4
+		default:
+			b.WriteByte(' ')
+			x++
+		}
+		b.WriteString(word)
+		x += cells
+	}
+	b.WriteByte('\n')
+	if !c.IsSet("show") {
+		b.WriteString(p.text("cmd.again-part") + "\n")
+	}
+}
+
+// self is how the user called the program: by a path, or through the go tool, which runs a file that is gone
+// afterwards.
+func (p *program) self() string {
+	if strings.Contains(filepath.ToSlash(p.args[0]), "/go-build") {
+		return "go run ./cmd/connectlab"
+	}
+	return quote(p.args[0])
 }
 
 // quote quotes a word for a shell where it has to be.

@@ -1,20 +1,39 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 
+	"connectlab/netns"
+	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/view"
 
+	"github.com/clipperhouse/displaywidth"
 	"github.com/urfave/cli/v2"
 )
 
-// allViews are what --show can name, in the order in which they are printed.
-var allViews = []string{"ladder", "control", "header"}
+// allViews are what --show can name: each with its heading's key in the catalogue.
+var allViews = []struct {
+	name, heading string
+	print         func(io.Writer, *trace.Trace, *views) error
+}{
+	{"ladder", "cmd.heading.ladder", func(w io.Writer, t *trace.Trace, v *views) error { return view.Ladder(w, t, v.options) }},
+	{"control", "cmd.heading.control", func(w io.Writer, t *trace.Trace, v *views) error { return view.Control(w, t, v.options) }},
+	{"header", "cmd.heading.header", func(w io.Writer, t *trace.Trace, v *views) error { return view.Header(w, t, v.event, v.options) }},
+}
+
+func viewNames() []string {
+	var names []string
+	for _, v := range allViews {
+		names = append(names, v.name)
+	}
+	return names
+}
 
 // views is what to print of a trace, and how.
 type views struct {
@@ -24,21 +43,25 @@ type views struct {
 	options view.Options
 }
 
-func (p *program) formatFlag() cli.Flag {
-	return &cli.StringFlag{Name: "format", Value: "text", Usage: p.text("cmd.flag.format")}
+const (
+	minColumns = 60
+	maxColumns = 1000
+)
+
+func (p *program) formatFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "format", Value: "text", Usage: usage, Category: viewGroup}
 }
 
 func (p *program) columnsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "columns", Usage: p.text("cmd.flag.columns")}
+	return &cli.StringFlag{Name: "columns", Usage: p.text("cmd.flag.columns"), Category: viewGroup}
 }
 
 func (p *program) viewFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "show", Value: strings.Join(allViews, ","), Usage: p.text("cmd.flag.show")},
-		&cli.StringFlag{Name: "event", Usage: p.text("cmd.flag.event")},
-		p.formatFlag(), p.langFlag(),
-		&cli.BoolFlag{Name: "absolute", Usage: p.text("cmd.flag.absolute")},
-		p.columnsFlag(),
+		&cli.StringFlag{Name: "show", Value: strings.Join(viewNames(), ","), Usage: p.text("cmd.flag.show"), Category: viewGroup},
+		&cli.StringFlag{Name: "event", Usage: p.text("cmd.flag.event"), Category: viewGroup},
+		&cli.BoolFlag{Name: "absolute", Usage: p.text("cmd.flag.absolute"), Category: viewGroup},
+		p.columnsFlag(), p.formatFlag(p.text("cmd.flag.format")),
 	}
 }
 
@@ -46,10 +69,15 @@ func (p *program) views(c *cli.Context) (v views, err error) {
 	if v.json, err = p.json(c); err != nil {
 		return v, err
 	}
+	for _, flag := range []string{"show", "event", "absolute"} {
+		if v.json && c.IsSet(flag) {
+			return v, p.fail("cmd.text-only", flag)
+		}
+	}
 	for name := range strings.SplitSeq(c.String("show"), ",") {
 		name = strings.TrimSpace(name)
-		if !slices.Contains(allViews, name) {
-			return v, p.fail("cmd.unknown-view", name, strings.Join(allViews, ", "))
+		if !slices.Contains(viewNames(), name) {
+			return v, p.fail("cmd.unknown-view", name, strings.Join(viewNames(), ", "))
 		}
 		v.show = append(v.show, name)
 	}
@@ -57,9 +85,7 @@ func (p *program) views(c *cli.Context) (v views, err error) {
 		if v.event, err = strconv.Atoi(c.String("event")); err != nil || v.event < 1 {
 			return v, p.badFlag(c, "event", p.text("cmd.want.event"))
 		}
-		if !slices.Contains(v.show, "header") {
-			v.show = append(v.show, "header")
-		}
+		v.show = append(v.show, "header")
 	}
 	v.options, err = p.options(c)
 	return v, err
@@ -77,41 +103,106 @@ func (p *program) json(c *cli.Context) (bool, error) {
 }
 
 // options are how views look.
-func (p *program) options(c *cli.Context) (view.Options, error) {
-	o := view.Options{Language: p.lang, Columns: p.outWidth, Absolute: c.Bool("absolute"), Color: p.outWidth > 0 && !p.noColor}
+func (p *program) options(c *cli.Context) (o view.Options, err error) {
+	o = view.Options{Language: p.lang, Columns: p.outWidth, Absolute: c.Bool("absolute"), Color: p.outWidth > 0 && !p.noColor}
 	if c.IsSet("columns") {
-		n, err := strconv.Atoi(c.String("columns"))
-		if err != nil || n < 60 || n > 1000 {
-			return o, p.badFlag(c, "columns", p.text("cmd.want.number", 60, 1000))
-		}
-		o.Columns = n
+		o.Columns, err = p.number(c, "columns", minColumns, maxColumns)
 	}
-	return o, nil
+	return o, err
+}
+
+// columns are the options' columns, as the views count them.
+func columns(o view.Options) int {
+	if o.Columns == 0 {
+		return defaultColumns
+	}
+	return max(o.Columns, minColumns)
 }
 
 // print prints the views of a trace, one after the other.
-func (v *views) print(w io.Writer, t *trace.Trace) error {
-	first := true
-	for _, name := range allViews {
-		if !slices.Contains(v.show, name) {
+func (p *program) print(w io.Writer, t *trace.Trace, v views, watch *watch) error {
+	w = &meter{w: w, count: func(n int) { watch.tick("cmd.progress.draw", t.Header.Story.Name, n>>10) }}
+	for _, a := range allViews {
+		if !slices.Contains(v.show, a.name) {
 			continue
 		}
-		if !first {
-			fmt.Fprintln(w)
+		fmt.Fprintln(w)
+		if err := heading(w, '─', p.text(a.heading), v.options); err != nil {
+			return err
 		}
-		first = false
-		var err error
-		switch name {
-		case "ladder":
-			err = view.Ladder(w, t, v.options)
-		case "control":
-			err = view.Control(w, t, v.options)
-		case "header":
-			err = view.Header(w, t, v.event, v.options)
-		}
-		if err != nil {
+		fmt.Fprintln(w)
+		if err := a.print(w, t, &v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// title is the story's name and what it ran on, and what to see in it if it is a built-in one.
+func (p *program) title(w io.Writer, h *trace.Header, o view.Options) error {
+	name := h.Story.Name
+	if name == "" {
+		name = p.text("cmd.no-story")
+	}
+	if err := heading(w, '━', name, o); err != nil {
+		return err
+	}
+	var lines []string
+	if len(h.Hosts) == 2 {
+		lines = append(lines, p.text("cmd.title", h.Hosts[0].Stack, h.Hosts[1].Stack, h.Delay, h.MTU, h.Seed))
+	}
+	for _, rule := range h.Faults {
+		lines = append(lines, p.text("cmd.title-rule", rule))
+	}
+	if builtin, same := isBuiltin(h); builtin {
+		lines = append(lines, "")
+		if !same {
+			lines = append(lines, p.text("cmd.title-as-written"))
+		}
+		for i := 1; i <= 3; i++ {
+			lines = append(lines, p.text(fmt.Sprintf("story.%s.%d", name, i)))
+		}
+	}
+	for _, line := range lines {
+		if err := view.Paragraph(w, 2, line, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isBuiltin reports whether a run was one of a built-in story, whatever values its words have, and whether words and
+// link are those that the story was written with, so that its prose is true of it.
+func isBuiltin(h *trace.Header) (builtin, same bool) {
+	if !slices.Contains(script.Names(), h.Story.Name) {
+		return false, false
+	}
+	s, err := script.Builtin(h.Story.Name)
+	if err != nil || withoutDefines(s.Text) != withoutDefines(h.Story.Text) {
+		return false, false
+	}
+	link := s.Config(netns.Config{})
+	delay := max(cmp.Or(link.Delay, netns.DefaultDelay), 0) // netns.NoLinkDelay is negative
+	return true, s.Text == h.Story.Text && delay == h.Delay && cmp.Or(link.MTU, netns.DefaultMTU) == h.MTU && len(link.Faults) == len(h.Faults)
+}
+
+func withoutDefines(text string) string {
+	var rest strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "--define=") {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
+}
+
+// heading is a text in a line that goes across the screen.
+func heading(w io.Writer, line rune, text string, o view.Options) error {
+	text = fmt.Sprintf("%c%c %s ", line, line, text)
+	text += strings.Repeat(string(line), max(columns(o)-displaywidth.String(text), 0))
+	if o.Color {
+		fmt.Fprint(w, "\x1b[1m")
+		defer fmt.Fprint(w, "\x1b[0m")
+	}
+	return view.Paragraph(w, 0, text, o)
 }

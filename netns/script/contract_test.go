@@ -27,13 +27,13 @@ func (m *misreporter) New(env netns.Env) (netns.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &misreportingStack{Stack: s, inspector: s.(netns.Inspector), misreporter: m, sockets: map[netns.Socket]*misreportingSocket{}}, nil
+	return &misreportingStack{Stack: s, inspector: s.(netns.Inspector), liar: m, sockets: map[netns.Socket]*misreportingSocket{}}, nil
 }
 
 type misreportingStack struct {
 	netns.Stack
 	inspector netns.Inspector
-	misreporter      *misreporter
+	liar      *misreporter
 	sockets   map[netns.Socket]*misreportingSocket
 }
 
@@ -74,24 +74,24 @@ type misreportingSocket struct {
 	stack *misreportingStack
 }
 
-func (l *misreportingSocket) Accept() (netns.Socket, error) {
-	sock, err := l.Reporter.Accept()
-	return l.stack.of(sock), err
+func (m *misreportingSocket) Accept() (netns.Socket, error) {
+	sock, err := m.Reporter.Accept()
+	return m.stack.of(sock), err
 }
 
-func (l *misreportingSocket) Status() netns.Status {
-	st := l.Reporter.Status()
-	st.Listener = l.stack.of(st.Listener)
-	if l.stack.misreporter.status != nil {
-		st = l.stack.misreporter.status(st)
+func (m *misreportingSocket) Status() netns.Status {
+	st := m.Reporter.Status()
+	st.Listener = m.stack.of(st.Listener)
+	if m.stack.liar.status != nil {
+		st = m.stack.liar.status(st)
 	}
 	return st
 }
 
-func (l *misreportingSocket) Report(info *trace.ControlInfo) {
-	l.Reporter.Report(info)
-	if l.stack.misreporter.control != nil {
-		l.stack.misreporter.control(l.Reporter.Status(), info)
+func (m *misreportingSocket) Report(info *trace.ControlInfo) {
+	m.Reporter.Report(info)
+	if m.stack.liar.control != nil {
+		m.stack.liar.control(m.Reporter.Status(), info)
 	}
 }
 
@@ -289,7 +289,9 @@ func TestEveryItemIsObservable(t *testing.T) {
 				infos[id].Apply(d.Changes)
 				for _, c := range d.Changes {
 					if c.New.Kind != trace.NotObservable {
-						numbers[c.Item]++
+						if c.New.Kind != trace.None {
+							numbers[c.Item]++
+						}
 						continue
 					}
 					hidden[c.Item]++

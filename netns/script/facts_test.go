@@ -66,6 +66,7 @@ func factsOf(t *testing.T, tr *trace.Trace) factSheet {
 			if call.Detail.(*trace.Call).Name == "connect" {
 				f.connects = append(f.connects, fmt.Sprintf("%v: connect %v, %v = %v", id, call.At, e.At, d))
 			}
+		default:
 		}
 	}
 	for _, id := range ids {
@@ -647,6 +648,7 @@ func TestManyConnectionsAreDistinct(t *testing.T) {
 			if d.Accepted != 0 {
 				accepted = append(accepted, d.Accepted)
 			}
+		default:
 		}
 	}
 	if len(tuples) != 100 || established["client"] != 100 || established["server"] != 100 {

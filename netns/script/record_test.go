@@ -185,9 +185,78 @@ func packetOf(e *trace.Event) *trace.Packet {
 		return d.Packet
 	case *trace.Arrived:
 		return d.Packet
+	default:
 	}
 	return nil
 }
 
 // before reports whether sequence number a comes before b (RFC 9293, Section 3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }
+
+// A place tells which event is meant.
+type place func(*trace.Event) bool
+
+// findEvent is the first event that is meant.
+func findEvent(t *testing.T, tr *trace.Trace, is place) *trace.Event {
+	t.Helper()
+	for i := range tr.Events {
+		if is(&tr.Events[i]) {
+			return &tr.Events[i]
+		}
+	}
+	t.Fatal("the trace has no such event")
+	return nil
+}
+
+// stateTo is a change of state of a host's socket.
+func stateTo(host string, from, to trace.State) place {
+	return func(e *trace.Event) bool {
+		d, ok := e.Detail.(*trace.StateChange)
+		return ok && e.Host == host && d.From == from && d.To == to
+	}
+}
+
+// segmentWith is a packet that a host sent, or that arrived there.
+func segmentWith(host string, arrived bool, flags trace.Flags) place {
+	return func(e *trace.Event) bool {
+		p := packetOf(e)
+		_, a := e.Detail.(*trace.Arrived)
+		return p != nil && a == arrived && e.Host == host && p.TCP.Flags == flags
+	}
+}
+
+// changeOf is a change of an item that a field of a segment brought.
+func changeOf(host string, item trace.Item, by trace.Bringer) place {
+	return func(e *trace.Event) bool { return e.Host == host && changeIn(e, item, by) != nil }
+}
+
+func changeIn(e *trace.Event, item trace.Item, by trace.Bringer) *trace.Change {
+	d, ok := e.Detail.(*trace.Control)
+	if !ok {
+		return nil
+	}
+	for i := range d.Changes {
+		if c := &d.Changes[i]; c.Item == item && c.By == by {
+			return c
+		}
+	}
+	return nil
+}
+
+func callNamed(host, name string) place {
+	return func(e *trace.Event) bool {
+		d, ok := e.Detail.(*trace.Call)
+		return ok && e.Host == host && d.Name == name
+	}
+}
+
+func returnOf(tr *trace.Trace, host, name string) place {
+	return func(e *trace.Event) bool {
+		d, ok := e.Detail.(*trace.Return)
+		return ok && e.Host == host && tr.Event(d.Call).Detail.(*trace.Call).Name == name
+	}
+}
+
+func timerOf(host string) place {
+	return func(e *trace.Event) bool { _, ok := e.Detail.(*trace.Timer); return ok && e.Host == host }
+}

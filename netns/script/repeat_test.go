@@ -26,8 +26,8 @@ import (
 //
 //	go test ./netns/script -run Repeatable -timeout 2h -plain-runs 20000 -story-runs 1000
 var (
-	plainRuns = flag.Int("plain-runs", 300, "how often TestRepeatable runs the plain story (in full: 20000)")
-	storyRuns = flag.Int("story-runs", 20, "how often TestRepeatable runs each other story (in full: 1000)")
+	plainRuns = flag.Int("plain-runs", 200, "how often TestRepeatable runs the plain story (in full: 20000)")
+	storyRuns = flag.Int("story-runs", 12, "how often TestRepeatable runs each other story (in full: 1000)")
 )
 
 // processors are the values of GOMAXPROCS under which a run must be the same. A stack reads it when it is made: it has
@@ -222,7 +222,7 @@ func TestRepeatableBesideOthers(t *testing.T) {
 	for _, r := range runs {
 		seen.check(t, r, "alone")
 	}
-	const worlds = 4
+	const worlds = 3
 	var group sync.WaitGroup
 	for w := range worlds {
 		order := slices.Clone(runs)

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"reflect"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -479,9 +478,10 @@ func TestStackStandsRandomPackets(t *testing.T) {
 					thrown++
 				}
 			case *trace.StateChange:
-				if cause := tr.Event(e.Cause); e.At > firstThrow && strings.HasPrefix(fmt.Sprintf("%T", cause.Detail), "*trace.Arrived") {
+				if _, arrived := tr.Event(e.Cause).Detail.(*trace.Arrived); arrived && e.At > firstThrow {
 					reached[fmt.Sprintf("%v to %v", d.From, d.To)]++
 				}
+			default:
 			}
 		}
 	}

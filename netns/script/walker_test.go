@@ -449,6 +449,7 @@ func (w *walker) sentBecause(e *trace.Event, s *seenSocket, seg *segment) {
 	case *trace.HostChange:
 		because(seg.flags.Has(trace.RST), "a host that is taken away only resets")
 		return
+	default:
 	}
 	called := func(names ...string) bool { return call != nil && slices.Contains(names, call.Name) }
 
@@ -572,6 +573,7 @@ func (w *walker) stateBecause(e *trace.Event, s *seenSocket, d *trace.StateChang
 		}
 	case *trace.HostChange:
 		reboot = true
+	default:
 	}
 	only := func(ok bool, what string) string {
 		if ok {
@@ -699,6 +701,7 @@ func (w *walker) bringer(e *trace.Event, s *seenSocket, had *[trace.NumItems]tra
 			}
 			return trace.ByStack, trace.NoField
 		}
+	default:
 	}
 	if woken {
 		for _, call := range w.calls {
@@ -882,6 +885,7 @@ func (w *walker) accepted(e *trace.Event, d *trace.Return) {
 	switch s.state {
 	case trace.NotObserved, trace.Listen, trace.SynSent, trace.SynReceived:
 		w.fail(e, "accept() hands out a socket in %v", s.state)
+	default:
 	}
 	w.name(e, s, int(d.Result))
 }
