@@ -29,7 +29,7 @@ func (a *attribution) by(c *trace.Change) {
 // byCall reports whether the application brought the new value: as an argument, or as what its call does.
 func (a *attribution) byCall(c *trace.Change) bool {
 	call := a.call
-	if c.Item == trace.PendingError && c.New.Kind == trace.None {
+	if c.Item == trace.PendingError && c.New().Kind == trace.None {
 		return true // the call has returned it
 	}
 	switch call.Op {
@@ -38,9 +38,9 @@ func (a *attribution) byCall(c *trace.Change) bool {
 	case OpBind:
 		switch c.Item {
 		case trace.LocalAddress:
-			return c.New.Text == call.Addr.Addr().String()
+			return c.New().Text == call.Addr.Addr().String()
 		case trace.LocalPort:
-			return c.New.Num == int64(call.Addr.Port())
+			return c.New().Num == int64(call.Addr.Port())
 		}
 	case OpListen:
 		return c.Item == trace.Backlog
@@ -97,17 +97,17 @@ func (a *attribution) byPacket(c *trace.Change) trace.Field {
 		}
 		return trace.NoField
 	}
-	if c.New.Kind == trace.None || c.New.Kind == trace.NotObservable {
+	if c.New().Kind == trace.None || c.New().Kind == trace.NotObservable {
 		return trace.NoField // what is gone was not in a field, even where a field is 0
 	}
-	n := c.New.Num
+	n := c.New().Num
 	switch c.Item {
 	case trace.LocalAddress:
-		return is(trace.FieldDestinationAddress, c.New.Text == p.IP.Dst.String())
+		return is(trace.FieldDestinationAddress, c.New().Text == p.IP.Dst.String())
 	case trace.LocalPort:
 		return is(trace.FieldDestinationPort, n == int64(seg.DstPort))
 	case trace.RemoteAddress:
-		return is(trace.FieldSourceAddress, c.New.Text == p.IP.Src.String())
+		return is(trace.FieldSourceAddress, c.New().Text == p.IP.Src.String())
 	case trace.RemotePort:
 		return is(trace.FieldSourcePort, n == int64(seg.SrcPort))
 	case trace.IRS:
@@ -146,10 +146,12 @@ func (a *attribution) byPacket(c *trace.Change) trace.Field {
 	case trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed:
 		return is(trace.FieldData, seg.DataLen > 0)
 	case trace.SendBufferUsed:
-		// What is acknowledged leaves the buffer. A buffer that is thrown away is the stack's doing.
+		// What is acknowledged leaves the buffer; a SYN or FIN acknowledged with it was not there. A buffer that is thrown
+		// away is the stack's doing, as at a RST, whose acknowledgment is not looked at (RFC 9293, Section 3.10.7.4).
 		una := a.before.Value(trace.SndUna)
-		acked := una.Kind == trace.Number && c.Old.Kind == trace.Number && c.Old.Num-n == int64(seg.Ack.Sub(trace.Seq(una.Num)))
-		return is(trace.FieldAcknowledgmentNumber, seg.Flags.Has(trace.ACK) && acked)
+		acked, freed := int64(seg.Ack.Sub(trace.Seq(una.Num))), c.Old().Num-n
+		known := una.Kind == trace.Number && c.Old().Kind == trace.Number && seg.Flags&(trace.ACK|trace.RST) == trace.ACK
+		return is(trace.FieldAcknowledgmentNumber, known && freed > 0 && (acked == freed || acked == freed+1))
 	case trace.SynQueue, trace.AcceptQueue:
 		return trace.FieldControlBits
 	case trace.PendingError:

@@ -14,7 +14,7 @@ type brought map[trace.Item]string
 
 // who asks an attribution about an item.
 func who(a *attribution, i trace.Item, v trace.Value, source trace.Source) string {
-	c := trace.Change{Item: i, New: v, Source: source}
+	c := trace.Change{Item: i, Source: source}.With(trace.Value{}, v)
 	a.by(&c)
 	switch c.By {
 	case trace.BySegment:
@@ -57,7 +57,7 @@ func TestByCall(t *testing.T) {
 		"shutdown":                   {Call{Op: OpShutdown}, closes},
 		"close":                      {Call{Op: OpClose}, closes},
 		"abort":                      {Call{Op: OpAbort}, closes},
-		"getsockopt(SO_ERROR)":       {Call{Op: OpGetError}, brought{trace.PendingError: "application"}},
+		"getsockopt(SO_ERROR)":       {Call{Op: OpGetError}, nil}, // see TestErrorTaken
 		"getsockopt":                 {Call{Op: OpGetOption, Option: SendBuffer}, nil},
 		"setsockopt(SO_SNDBUF)":      {Call{Op: OpSetOption, Option: SendBuffer}, brought{trace.SendBufferLimit: "application"}},
 		"setsockopt(SO_RCVBUF)":      {Call{Op: OpSetOption, Option: ReceiveBuffer}, brought{trace.ReceiveBufferLimit: "application"}},
@@ -109,25 +109,39 @@ func TestErrorTaken(t *testing.T) {
 	}
 }
 
-// TestSendBufferFreed: an acknowledgment empties the send buffer; it does not make one, and a RST that carries one frees by being a RST.
+// TestSendBufferFreed: as many octets as an acknowledgment number is ahead of SND.UNA leave the send buffer by it. Anything else
+// is the stack's doing: a buffer that is made or thrown away.
 func TestSendBufferFreed(t *testing.T) {
+	const una = 2900 // and the segment acknowledges up to 3000
 	for _, c := range []struct {
 		flags    trace.Flags
 		old, now trace.Value
 		want     string
 	}{
-		{trace.ACK, number(100), number(40), "acknowledgment number"},
-		{trace.ACK | trace.FIN, number(100), number(0), "acknowledgment number"},
+		{trace.ACK, number(100), number(0), "acknowledgment number"},
+		{trace.ACK | trace.FIN, number(140), number(40), "acknowledgment number"},
+		{trace.ACK, number(99), number(0), "acknowledgment number"}, // and the FIN behind them
+		{trace.ACK, number(150), number(0), ""},
 		{trace.ACK, number(0), number(100), ""},
 		{trace.ACK, trace.Value{}, number(0), ""},
 		{trace.ACK | trace.RST, number(100), number(0), ""},
 		{trace.SYN, number(100), number(0), ""},
 	} {
-		change := trace.Change{Item: trace.SendBufferUsed, Old: c.old, New: c.now}
-		(&attribution{packet: arrival(c.flags, 0), info: &trace.ControlInfo{}}).by(&change)
+		var before trace.ControlInfo
+		before.SetNumber(trace.SndUna, una)
+		change := trace.Change{Item: trace.SendBufferUsed}.With(c.old, c.now)
+		(&attribution{packet: arrival(c.flags, 0), before: &before, now: &trace.ControlInfo{}}).by(&change)
 		if got := change.Field.String(); got != c.want {
 			t.Errorf("%s, %s → %s: by %q, want %q", c.flags, c.old, c.now, got, c.want)
 		}
+	}
+	// The octet that is said to leave was never in sequence: SND.UNA is not ahead.
+	var before trace.ControlInfo
+	before.SetNumber(trace.SndUna, 3000)
+	change := trace.Change{Item: trace.SendBufferUsed}.With(number(-1), number(0))
+	(&attribution{packet: arrival(trace.ACK, 0), before: &before, now: &trace.ControlInfo{}}).by(&change)
+	if change.By != trace.ByStack {
+		t.Errorf("a buffer of -1 octets becomes 0 by %s", change.Field)
 	}
 }
 
@@ -217,7 +231,7 @@ func TestBySegment(t *testing.T) {
 	} {
 		var info trace.ControlInfo
 		info.SetNumber(trace.SndWindShift, 2)
-		a := attribution{packet: arrival(c.flags, c.data), info: &info}
+		a := attribution{packet: arrival(c.flags, c.data), before: &info, now: &info}
 		if got := who(&a, c.item, c.value, trace.Sampled); got != c.want {
 			t.Errorf("%s with %d octets of data, %s becomes %s: by %q, want %q", c.flags, c.data, c.item, c.value, got, c.want)
 		}
@@ -231,7 +245,7 @@ func TestInferredISS(t *testing.T) {
 		n     int64
 		want  string
 	}{{trace.ACK, 2999, "acknowledgment number"}, {trace.ACK, 3000, ""}, {trace.SYN, 2999, ""}} {
-		a := attribution{packet: arrival(c.flags, 0), info: &trace.ControlInfo{}}
+		a := attribution{packet: arrival(c.flags, 0), before: &trace.ControlInfo{}, now: &trace.ControlInfo{}}
 		if got := who(&a, trace.ISS, number(c.n), trace.Inferred); got != c.want {
 			t.Errorf("%s, ISS %d: by %q, want %q", c.flags, c.n, got, c.want)
 		}
@@ -244,7 +258,7 @@ func TestWhatIsGone(t *testing.T) {
 	p.TCP.Seq, p.TCP.Ack, p.TCP.Window, p.TCP.DataLen = 0, 0, 0, 0
 	for i := range trace.Item(trace.NumItems) {
 		for _, v := range []trace.Value{{}, {Kind: trace.NotObservable}} {
-			if w := who(&attribution{packet: p, info: &trace.ControlInfo{}}, i, v, trace.Sampled); w != "" {
+			if w := who(&attribution{packet: p, before: &trace.ControlInfo{}, now: &trace.ControlInfo{}}, i, v, trace.Sampled); w != "" {
 				t.Errorf("%s becomes %s by %s", i, v, w)
 			}
 		}
@@ -260,7 +274,7 @@ func TestByOtherPackets(t *testing.T) {
 	} {
 		got := brought{}
 		for i := range trace.Item(trace.NumItems) {
-			if w := who(&attribution{packet: &trace.Packet{Kind: kind}, info: &trace.ControlInfo{}}, i, number(0), trace.Sampled); w != "" {
+			if w := who(&attribution{packet: &trace.Packet{Kind: kind}, before: &trace.ControlInfo{}, now: &trace.ControlInfo{}}, i, number(0), trace.Sampled); w != "" {
 				got[i] = w
 			}
 		}

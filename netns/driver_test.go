@@ -543,9 +543,9 @@ func TestWrongState(t *testing.T) {
 		t.Errorf("state (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff(&trace.Control{Changes: []trace.Change{
-		{Item: trace.Protocol, By: trace.ByApplication, New: trace.Value{Kind: trace.Text, Text: "SCTP"}},
-		{Item: trace.LocalPort, New: trace.Value{Kind: trace.Number, Num: 7}},
-		{Item: trace.RTO, New: trace.Value{Kind: trace.NotObservable}},
+		trace.Change{Item: trace.Protocol, By: trace.ByApplication}.With(trace.Value{}, trace.Value{Kind: trace.Text, Text: "SCTP"}),
+		trace.Change{Item: trace.LocalPort}.With(trace.Value{}, trace.Value{Kind: trace.Number, Num: 7}),
+		trace.Change{Item: trace.RTO}.With(trace.Value{}, trace.Value{Kind: trace.NotObservable}),
 	}}, tr.Event(3).Detail); d != "" {
 		t.Errorf("control information (-want +got):\n%s", d)
 	}

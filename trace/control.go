@@ -243,24 +243,34 @@ func (c *ControlInfo) Source(i Item) Source {
 
 // Diff appends to changes the items in which c differs from before, in the order of the items. By is left zero.
 func (c *ControlInfo) Diff(before *ControlInfo, changes []Change) []Change {
-	if c.kinds == before.kinds && c.nums == before.nums && c.texts == before.texts {
-		return changes
-	}
+	// Most looks find a few numbers changed and no kind or text: that is the case to be quick in.
+	others := c.kinds != before.kinds || c.texts != before.texts
 	for i := range Item(NumItems) {
-		if c.kinds[i] == before.kinds[i] && c.nums[i] == before.nums[i] && (c.kinds[i] != Text || c.texts[textSlot(i)] == before.texts[textSlot(i)]) {
+		if c.nums[i] == before.nums[i] && !(others && c.differs(before, i)) {
 			continue
 		}
-		changes = append(changes, Change{Item: i, Old: before.Value(i), New: c.Value(i), Source: c.Source(i)})
+		change := Change{Item: i, Source: c.Source(i), kinds: [2]ValueKind{before.kinds[i], c.kinds[i]}, nums: [2]int64{before.nums[i], c.nums[i]}}
+		if before.kinds[i] == Text || c.kinds[i] == Text {
+			change.texts = &[2]string{before.Value(i).Text, c.Value(i).Text}
+		}
+		changes = append(changes, change)
 	}
 	return changes
 }
 
+// differs compares what item i holds, numbers apart.
+func (c *ControlInfo) differs(before *ControlInfo, i Item) bool {
+	return c.kinds[i] != before.kinds[i] || c.kinds[i] == Text && c.texts[textSlot(i)] != before.texts[textSlot(i)]
+}
+
 // Apply writes the new values of changes into c.
 func (c *ControlInfo) Apply(changes []Change) {
-	for _, ch := range changes {
-		c.kinds[ch.Item], c.nums[ch.Item] = ch.New.Kind, ch.New.Num
-		if ch.New.Kind == Text {
-			c.texts[textSlot(ch.Item)] = ch.New.Text
+	for i := range changes {
+		ch := &changes[i]
+		now := ch.New()
+		c.kinds[ch.Item], c.nums[ch.Item] = now.Kind, now.Num
+		if now.Kind == Text {
+			c.texts[textSlot(ch.Item)] = now.Text
 		}
 		if ch.Source == Inferred {
 			c.Infer(ch.Item)
@@ -270,13 +280,45 @@ func (c *ControlInfo) Apply(changes []Change) {
 	}
 }
 
-// A Change is one item that changed, and who brought the new value.
+// A Change is one item that changed, and who brought the new value. A record has very many of them, so their values are
+// packed: With sets them, Old and New read them.
 type Change struct {
-	Item     Item
-	By       Bringer
-	Field    Field // which field of the segment, where By is BySegment
-	Source   Source
-	Old, New Value
+	Item   Item
+	By     Bringer
+	Field  Field // which field of the segment, where By is BySegment
+	Source Source
+
+	kinds [2]ValueKind // before, now
+	nums  [2]int64
+	texts *[2]string // nil: neither is a text
+}
+
+// With returns c with other values.
+func (c Change) With(before, now Value) Change {
+	c.kinds, c.nums, c.texts = [2]ValueKind{before.Kind, now.Kind}, [2]int64{before.Num, now.Num}, nil
+	if before.Kind == Text || now.Kind == Text {
+		c.texts = &[2]string{before.Text, now.Text}
+	}
+	return c
+}
+
+// Old is the value before.
+func (c *Change) Old() Value { return c.value(0) }
+
+// New is the value now.
+func (c *Change) New() Value { return c.value(1) }
+
+func (c *Change) value(i int) Value {
+	v := Value{Kind: c.kinds[i], Num: c.nums[i]}
+	if v.Kind == Text {
+		v.Text = c.texts[i]
+	}
+	return v
+}
+
+// Equal reports whether two changes are the same.
+func (c Change) Equal(d Change) bool {
+	return c.Item == d.Item && c.By == d.By && c.Field == d.Field && c.Source == d.Source && c.Old() == d.Old() && c.New() == d.New()
 }
 
 // Bringer is who brought a piece of control information to a socket.

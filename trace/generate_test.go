@@ -54,14 +54,14 @@ func sample() *trace.Trace {
 		{Host: "client", Socket: 1, Detail: &trace.Call{Name: "connect", FD: 3, Addr: server, Len: -1, Program: "client", Line: 12}},
 		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.StateChange{To: trace.SynSent, Word: "SYN-SENT", Source: trace.Reported}},
 		{Host: "client", Socket: 1, Cause: 2, Detail: control(
-			trace.Change{Item: trace.RemoteAddress, By: trace.ByApplication, New: text("192.0.2.2")},
-			trace.Change{Item: trace.ISS, By: trace.ByStack, New: number(4294967295)},
-			trace.Change{Item: trace.Ssthresh, Old: hidden, New: unlimited},
-			trace.Change{Item: trace.SndWnd, By: trace.BySegment, Field: trace.FieldWindow, Source: trace.Inferred, Old: number(0), New: hidden},
-			trace.Change{Item: trace.Timestamps, Old: number(0), New: number(1)},
-			trace.Change{Item: trace.PendingError, Old: text("ECONNREFUSED"), New: text("")},
-			trace.Change{Item: trace.Protocol, Old: hidden},
-			trace.Change{Item: trace.SRTT, New: number(-1)},
+			trace.Change{Item: trace.RemoteAddress, By: trace.ByApplication}.With(trace.Value{}, text("192.0.2.2")),
+			trace.Change{Item: trace.ISS, By: trace.ByStack}.With(trace.Value{}, number(4294967295)),
+			trace.Change{Item: trace.Ssthresh}.With(hidden, unlimited),
+			trace.Change{Item: trace.SndWnd, By: trace.BySegment, Field: trace.FieldWindow, Source: trace.Inferred}.With(number(0), hidden),
+			trace.Change{Item: trace.Timestamps}.With(number(0), number(1)),
+			trace.Change{Item: trace.PendingError}.With(text("ECONNREFUSED"), text("")),
+			trace.Change{Item: trace.Protocol}.With(hidden, trace.Value{}),
+			trace.Change{Item: trace.SRTT}.With(trace.Value{}, number(-1)),
 		)},
 		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.Sent{Packet: packet(trace.SYN, synOptions, 0, true)}},
 		{Host: "client", Socket: 1, Cause: 5, Detail: &trace.Fate{Kind: trace.Delayed, Rule: `delay client SYN#1 .020`, Delay: 20 * time.Millisecond}},
@@ -212,8 +212,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 				i := trace.Item(rapid.IntRange(0, trace.NumItems-1).Draw(t, "item"))
 				c.Changes = append(c.Changes, trace.Change{
 					Item: i, By: trace.Bringer(rapid.IntRange(0, int(trace.BySegment)).Draw(t, "by")), Field: trace.Field(rapid.IntRange(0, int(trace.FieldICMP)).Draw(t, "field")),
-					Source: trace.Source(rapid.IntRange(0, int(trace.Inferred)).Draw(t, "source")), Old: value(i), New: value(i),
-				})
+					Source: trace.Source(rapid.IntRange(0, int(trace.Inferred)).Draw(t, "source"))}.With(value(i), value(i)))
 			}
 			e.Detail = c
 		case 7:

@@ -486,11 +486,11 @@ func (r *reader) change() (ch Change) {
 	}
 	behind := r.i
 	r.i = old
-	ch.Old = r.value(ch.Item)
+	was := r.value(ch.Item)
 	r.i = new
-	ch.New = r.value(ch.Item)
+	now := r.value(ch.Item)
 	r.i = behind
-	return ch
+	return ch.With(was, now)
 }
 
 // value reads the value of an item.

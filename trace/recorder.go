@@ -50,7 +50,7 @@ type arena[T any] struct{ chunk []T }
 const (
 	firstChunk = 32
 	lastChunk  = 1024
-	lastStep   = 64 // events that a step usually stays below; one that does not makes its chunk grow
+	lastStep   = 48 // events that a step usually stays below; one that does not makes its chunk grow
 )
 
 func (a *arena[T]) put(v T) *T {
@@ -95,7 +95,7 @@ func (r *Recorder) Begin() {
 		if len(r.events) > 0 {
 			r.done = append(r.done, r.events)
 		}
-		r.events = make([]Event, 0, max(2*lastStep, min(2*cap(r.events), lastChunk)))
+		r.events = make([]Event, 0, max(4*lastStep, min(2*cap(r.events), lastChunk)))
 	}
 	r.from = len(r.events)
 }

@@ -115,8 +115,8 @@ func (f *socketFold) event(t *Trace, e *Event) {
 			s.Listener = d.Listener
 		}
 	case *Control:
-		for _, c := range d.Changes {
-			s.control(c)
+		for i := range d.Changes {
+			s.control(&d.Changes[i])
 		}
 	case *Sent:
 		// A listener sends for others: the answer from a SYN cookie, a RST.
@@ -171,16 +171,16 @@ func (f *socketFold) returned(e *Event, r *Return, call Detail, at int) {
 	}
 }
 
-func (s *Socket) control(c Change) {
+func (s *Socket) control(c *Change) {
 	switch c.Item {
 	case LocalAddress:
-		s.Local = netip.AddrPortFrom(addressOf(c.New, s.Local), s.Local.Port())
+		s.Local = netip.AddrPortFrom(addressOf(c.New(), s.Local), s.Local.Port())
 	case RemoteAddress:
-		s.Remote = netip.AddrPortFrom(addressOf(c.New, s.Remote), s.Remote.Port())
+		s.Remote = netip.AddrPortFrom(addressOf(c.New(), s.Remote), s.Remote.Port())
 	case LocalPort:
-		s.Local = netip.AddrPortFrom(s.Local.Addr(), portOf(c.New, s.Local))
+		s.Local = netip.AddrPortFrom(s.Local.Addr(), portOf(c.New(), s.Local))
 	case RemotePort:
-		s.Remote = netip.AddrPortFrom(s.Remote.Addr(), portOf(c.New, s.Remote))
+		s.Remote = netip.AddrPortFrom(s.Remote.Addr(), portOf(c.New(), s.Remote))
 	default:
 	}
 }

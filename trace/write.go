@@ -190,13 +190,13 @@ func appendChange(b []byte, c *Change) []byte {
 	b = appendTextKey(b, "field", c.Field.String())
 	b = appendWordKey(b, "source", c.Source.String())
 	b = append(b, `,"old":`...)
-	b = appendValue(b, c.Item, &c.Old)
+	b = appendValue(b, c.Item, c.Old())
 	b = append(b, `,"new":`...)
-	b = appendValue(b, c.Item, &c.New)
+	b = appendValue(b, c.Item, c.New())
 	return append(b, '}')
 }
 
-func appendValue(b []byte, i Item, v *Value) []byte {
+func appendValue(b []byte, i Item, v Value) []byte {
 	switch v.Kind {
 	case NotObservable:
 		return append(b, `"`+notObservableWord+`"`...)

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // traceExtension is that of traces in a folder.
@@ -59,7 +58,7 @@ func (p *partFile) finish(whole bool) error {
 // which it makes.
 func (p *program) place(jobs []job, out string) error {
 	info, err := os.Stat(out)
-	folder := len(jobs) > 1 || err == nil && info.IsDir() || strings.HasSuffix(out, string(filepath.Separator))
+	folder := len(jobs) > 1 || err == nil && info.IsDir() || os.IsPathSeparator(out[len(out)-1])
 	taken := map[string]string{}
 	for i := range jobs {
 		j := &jobs[i]
@@ -70,8 +69,17 @@ func (p *program) place(jobs []job, out string) error {
 			return p.fail("cmd.out.twice", other, j.name, j.file)
 		}
 		taken[j.file] = j.name
+		there, err := os.Stat(j.file)
+		if err != nil {
+			continue // that it cannot be made is found when it is made
+		}
+		if f, ok := p.stdout.(*os.File); ok {
+			if info, err := f.Stat(); err == nil && os.SameFile(info, there) {
+				return p.fail("cmd.out.stdout", j.file)
+			}
+		}
 		for _, other := range jobs {
-			if sameFile(other.path, j.file) {
+			if info, err := os.Stat(other.path); err == nil && os.SameFile(info, there) {
 				return p.fail("cmd.out.story", j.file)
 			}
 		}
@@ -80,13 +88,4 @@ func (p *program) place(jobs []job, out string) error {
 		return os.MkdirAll(out, 0o777)
 	}
 	return nil
-}
-
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }

@@ -136,7 +136,7 @@ func (p *program) job(name string, w *world) (j job, err error) {
 	j.name = name
 	if slices.Contains(script.Names(), name) {
 		j.story, err = script.Builtin(name)
-	} else if info, statErr := os.Stat(name); statErr == nil || strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, script.Extension) {
+	} else if info, statErr := os.Stat(name); statErr == nil || strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, script.Extension) {
 		switch {
 		case errors.Is(statErr, fs.ErrNotExist):
 			err = p.fail("cmd.story.no-file", name)
@@ -210,7 +210,7 @@ func (p *program) run(c *cli.Context) error {
 			return p.badFlag(c, "out", p.text("cmd.want.file"))
 		}
 		if err := p.place(jobs, c.String("out")); err != nil {
-			return err
+			return fmt.Errorf("--out: %w", err)
 		}
 	}
 	for i := range jobs {
@@ -246,6 +246,11 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 		return err
 	}
 	p.again(&b, c, j.name, v.options)
+	if !c.IsSet("show") {
+		if err := view.Paragraph(&b, 0, p.text("cmd.again-part"), v.options); err != nil {
+			return err
+		}
+	}
 	watch.done()
 	_, err = p.stdout.Write(b.Bytes())
 	return err
@@ -263,7 +268,7 @@ func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, e
 	var err error
 	if j.file != "" {
 		if part, err = p.createPart(j.file); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--out: %w", err)
 		}
 	}
 	switch {
@@ -309,7 +314,7 @@ func (p *program) judge(c *cli.Context, jobs []job) error {
 			}
 			text := p.text("cmd.failure", name, f.Line, f.Text, f.Expected, f.Got)
 			if f.Event > 0 {
-				text += p.text("cmd.failure-event", f.Event)
+				text = p.text("cmd.failure-event", text, f.Event)
 			}
 			p.say(text)
 		}
@@ -326,7 +331,7 @@ func (p *program) judge(c *cli.Context, jobs []job) error {
 	return err
 }
 
-// again prints the command line that repeats the run, and how to see less of it.
+// again prints the command line that repeats the run.
 func (p *program) again(b *bytes.Buffer, c *cli.Context, name string, o view.Options) {
 	if strings.HasPrefix(name, "-") {
 		name = "./" + name // a file, not a flag
@@ -365,9 +370,6 @@ func (p *program) again(b *bytes.Buffer, c *cli.Context, name string, o view.Opt
 		x += cells
 	}
 	b.WriteByte('\n')
-	if !c.IsSet("show") {
-		b.WriteString(p.text("cmd.again-part") + "\n")
-	}
 }
 
 // self is how the user called the program: by a path, or through the go tool, which runs a file that is gone

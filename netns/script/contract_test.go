@@ -288,8 +288,8 @@ func TestEveryItemIsObservable(t *testing.T) {
 			case *trace.Control:
 				infos[id].Apply(d.Changes)
 				for _, c := range d.Changes {
-					if c.New.Kind != trace.NotObservable {
-						if c.New.Kind != trace.None {
+					if c.New().Kind != trace.NotObservable {
+						if c.New().Kind != trace.None {
 							numbers[c.Item]++
 						}
 						continue

@@ -612,7 +612,7 @@ func TestSYNCookiesKnowNoSynReceived(t *testing.T) {
 			t.Errorf("event %d: socket %d exists before the ACK", e.N, e.Socket)
 		}
 		if c := changeIn(e, trace.SynQueue, trace.BySegment); c != nil {
-			t.Errorf("event %d: SYN queue %v → %v", e.N, c.Old, c.New)
+			t.Errorf("event %d: SYN queue %v → %v", e.N, c.Old(), c.New())
 		}
 	}
 }

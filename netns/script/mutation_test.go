@@ -202,10 +202,16 @@ func TestTheWalkerSeesWhatIsWrong(t *testing.T) {
 			p.Octets[31]++
 		}, "has arrived"},
 		{"a chain of values that is broken", "plain", func(t *testing.T, tr *trace.Trace) {
-			changeIn(findEvent(t, tr, changeOf("client", trace.SndUna, trace.BySegment)), trace.SndUna, trace.BySegment).Old.Num--
+			c := changeIn(findEvent(t, tr, changeOf("client", trace.SndUna, trace.BySegment)), trace.SndUna, trace.BySegment)
+			was := c.Old()
+			was.Num--
+			*c = c.With(was, c.New())
 		}, "SND.UNA was"},
 		{"a value that the segment does not have", "plain", func(t *testing.T, tr *trace.Trace) {
-			changeIn(findEvent(t, tr, changeOf("client", trace.SndWnd, trace.BySegment)), trace.SndWnd, trace.BySegment).New.Num++
+			c := changeIn(findEvent(t, tr, changeOf("client", trace.SndWnd, trace.BySegment)), trace.SndWnd, trace.BySegment)
+			now := c.New()
+			now.Num++
+			*c = c.With(c.Old(), now)
 		}, "SND.WND"},
 		{"the application brings the IRS", "plain", func(t *testing.T, tr *trace.Trace) {
 			c := changeIn(findEvent(t, tr, changeOf("client", trace.IRS, trace.BySegment)), trace.IRS, trace.BySegment)
@@ -219,7 +225,7 @@ func TestTheWalkerSeesWhatIsWrong(t *testing.T) {
 		}, "RCV.NXT"},
 		{"a change in which nothing changes", "plain", func(t *testing.T, tr *trace.Trace) {
 			c := changeIn(findEvent(t, tr, changeOf("client", trace.Cwnd, trace.ByStack)), trace.Cwnd, trace.ByStack)
-			c.New = c.Old
+			*c = c.With(c.Old(), c.Old())
 		}, "cwnd has not changed"},
 		{"a return of another call", "plain", func(t *testing.T, tr *trace.Trace) {
 			e := findEvent(t, tr, returnOf(tr, "client", "connect"))

@@ -285,19 +285,19 @@ func (n *normalizer) control(o owner, c *trace.Control) []plainChange {
 	}
 	var out []plainChange
 	for _, ch := range c.Changes { // addresses come before all that is relative to them
-		switch number := uint16(ch.New.Num); ch.Item {
+		switch number := uint16(ch.New().Num); ch.Item {
 		case trace.LocalAddress:
-			w.from = netip.AddrPortFrom(addressOf(ch.New), w.from.Port())
+			w.from = netip.AddrPortFrom(addressOf(ch.New()), w.from.Port())
 		case trace.LocalPort:
 			w.from = netip.AddrPortFrom(w.from.Addr(), number)
 		case trace.RemoteAddress:
-			w.to = netip.AddrPortFrom(addressOf(ch.New), w.to.Port())
+			w.to = netip.AddrPortFrom(addressOf(ch.New()), w.to.Port())
 		case trace.RemotePort:
 			w.to = netip.AddrPortFrom(w.to.Addr(), number)
 		}
 		out = append(out, plainChange{
 			Item: ch.Item.String(), By: ch.By.String(), Field: ch.Field.String(), Source: ch.Source.String(),
-			Old: n.value(*w, ch.Item, ch.Old), New: n.value(*w, ch.Item, ch.New),
+			Old: n.value(*w, ch.Item, ch.Old()), New: n.value(*w, ch.Item, ch.New()),
 		})
 	}
 	return out

@@ -662,19 +662,19 @@ func (w *walker) control(e *trace.Event, d *trace.Control) {
 		if i > 0 && c.Item <= d.Changes[i-1].Item {
 			w.fail(e, "%v stands behind %v", c.Item, d.Changes[i-1].Item)
 		}
-		if had[c.Item] != c.Old {
-			w.fail(e, "%v was %v, and it says %v", c.Item, had[c.Item], c.Old)
+		if had[c.Item] != c.Old() {
+			w.fail(e, "%v was %v, and it says %v", c.Item, had[c.Item], c.Old())
 		}
-		if c.Old == c.New {
+		if c.Old() == c.New() {
 			w.fail(e, "%v has not changed", c.Item)
 		}
-		s.info[c.Item] = c.New
+		s.info[c.Item] = c.New()
 	}
 	// The first that changes in a socket is the root's doing; what follows comes from a call that it woke.
 	w.changed[s.id]++
 	woken := w.changed[s.id] > 1
 	for _, c := range d.Changes {
-		if c.New.Kind == trace.NotObservable {
+		if c.New().Kind == trace.NotObservable {
 			if c.By != trace.ByStack || c.Field != trace.NoField {
 				w.fail(e, "%v is not observable, and by %v %v", c.Item, c.By, c.Field)
 			}
@@ -682,7 +682,7 @@ func (w *walker) control(e *trace.Event, d *trace.Control) {
 		}
 		by, field := w.bringer(e, s, &had, &c, woken)
 		if c.By != by || c.Field != field {
-			w.fail(e, "%v %v → %v is by %v %v, and should be by %v %v", c.Item, c.Old, c.New, c.By, c.Field, by, field)
+			w.fail(e, "%v %v → %v is by %v %v, and should be by %v %v", c.Item, c.Old(), c.New(), c.By, c.Field, by, field)
 		}
 	}
 }
@@ -720,15 +720,15 @@ func byCall(call *trace.Call, had *[trace.NumItems]trace.Value, c *trace.Change)
 	case "socket":
 		yes = c.Item == trace.Protocol
 	case "bind":
-		yes = c.Item == trace.LocalAddress && c.New.Text == call.Addr.Addr().String() ||
-			c.Item == trace.LocalPort && c.New.Num == int64(call.Addr.Port())
+		yes = c.Item == trace.LocalAddress && c.New().Text == call.Addr.Addr().String() ||
+			c.Item == trace.LocalPort && c.New().Num == int64(call.Addr.Port())
 	case "connect":
-		yes = c.Item == trace.RemoteAddress && c.New.Text == call.Addr.Addr().String() ||
-			c.Item == trace.RemotePort && c.New.Num == int64(call.Addr.Port())
+		yes = c.Item == trace.RemoteAddress && c.New().Text == call.Addr.Addr().String() ||
+			c.Item == trace.RemotePort && c.New().Num == int64(call.Addr.Port())
 	case "listen":
 		yes = c.Item == trace.Backlog
 	case "accept":
-		yes = c.Item == trace.AcceptQueue && c.New.Num == c.Old.Num-1
+		yes = c.Item == trace.AcceptQueue && c.New().Num == c.Old().Num-1
 	case "send", "sendall":
 		yes = c.Item == trace.SndNxt || c.Item == trace.SendBufferUsed
 	case "recv", "recvall":
@@ -737,13 +737,13 @@ func byCall(call *trace.Call, had *[trace.NumItems]trace.Value, c *trace.Change)
 	case "close", "shutdown", "abort":
 		switch c.Item {
 		case trace.SndNxt: // of the FIN
-			yes = c.New.Num == int64(uint32(c.Old.Num+1))
+			yes = c.New().Num == int64(uint32(c.Old().Num+1))
 		case trace.SendBufferUsed, trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.SynQueue, trace.AcceptQueue, trace.Backlog:
 			yes = true
 		}
 	}
 	// Whoever is told of the pending error takes it away.
-	if c.Item == trace.PendingError && c.New.Kind == trace.None {
+	if c.Item == trace.PendingError && c.New().Kind == trace.None {
 		yes = true
 	}
 	if yes {
@@ -761,16 +761,16 @@ func (w *walker) byField(s *seenSocket, had *[trace.NumItems]trace.Value, c *tra
 		}
 		return trace.NoField
 	}
-	n := uint32(c.New.Num)
-	number := c.New.Kind == trace.Number
+	n := uint32(c.New().Num)
+	number := c.New().Kind == trace.Number
 	ack := in.flags.Has(trace.ACK)
 	switch c.Item {
 	case trace.LocalAddress:
-		return is(trace.FieldDestinationAddress, c.New.Text == in.dst.Addr().String())
+		return is(trace.FieldDestinationAddress, c.New().Text == in.dst.Addr().String())
 	case trace.LocalPort:
 		return is(trace.FieldDestinationPort, n == uint32(in.dst.Port()))
 	case trace.RemoteAddress:
-		return is(trace.FieldSourceAddress, c.New.Text == in.src.Addr().String())
+		return is(trace.FieldSourceAddress, c.New().Text == in.src.Addr().String())
 	case trace.RemotePort:
 		return is(trace.FieldSourcePort, n == uint32(in.src.Port()))
 	case trace.ISS: // a SYN cookie comes back
@@ -802,13 +802,13 @@ func (w *walker) byField(s *seenSocket, had *[trace.NumItems]trace.Value, c *tra
 		return is(trace.FieldTimestamps, in.has[8] && n == in.tsval)
 	case trace.SendBufferUsed: // what is acknowledged leaves the buffer
 		una := uint32(had[trace.SndUna].Num)
-		return is(trace.FieldAcknowledgmentNumber, ack && c.Old.Kind == trace.Number && c.Old.Num-c.New.Num == int64(in.ack-una) && in.ack != una)
+		return is(trace.FieldAcknowledgmentNumber, ack && c.Old().Kind == trace.Number && c.Old().Num-c.New().Num == int64(in.ack-una) && in.ack != una)
 	case trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed:
-		return is(trace.FieldData, in.data > 0 && c.New.Num != c.Old.Num)
+		return is(trace.FieldData, in.data > 0 && c.New().Num != c.Old().Num)
 	case trace.SynQueue, trace.AcceptQueue:
 		return is(trace.FieldControlBits, number)
 	case trace.PendingError:
-		return is(trace.FieldControlBits, in.flags&(trace.RST|trace.SYN) != 0 && c.New.Kind == trace.Text)
+		return is(trace.FieldControlBits, in.flags&(trace.RST|trace.SYN) != 0 && c.New().Kind == trace.Text)
 	}
 	return trace.NoField
 }

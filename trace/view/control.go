@@ -270,18 +270,18 @@ type broughtChange struct {
 }
 
 func (v *controlView) change(b broughtChange, before, now *trace.ControlInfo) {
-	was := v.o.value(b.Item, b.Old, before)
-	if b.Old.Kind == trace.Number {
+	was := v.o.value(b.Item, b.Old(), before)
+	if b.Old().Kind == trace.Number {
 		// The number on the wire, and the unit, are told with the new value.
 		switch b.Item.Unit() {
 		case trace.UnitSeq:
 			was, _, _ = strings.Cut(was, " ")
 		case trace.UnitOctets:
-			was = strconv.FormatInt(b.Old.Num, 10)
+			was = strconv.FormatInt(b.Old().Num, 10)
 		default:
 		}
 	}
-	v.changed(v.o.item(b.Item), was+" → "+v.o.value(b.Item, b.New, now), v.o.brought(b.Change, b.cause))
+	v.changed(v.o.item(b.Item), was+" → "+v.o.value(b.Item, b.New(), now), v.o.brought(b.Change, b.cause))
 }
 
 // changed writes the row of an item that changed. A value that needs more than its column may push who brought it

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"connectlab/netns/script"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// story is a story of the list's JSON, as somebody would write it who has only read JSON.md.
+type story struct {
+	Name, About, Client, Server, Connect, Errno, End string
+
+	Result    int
+	At        int64 `json:"at_ns"`
+	EndAt     int64 `json:"end_at_ns"`
+	AsWritten bool  `json:"as_written"`
+	Failed    int
+}
+
+type list struct {
+	Version int
+	Stories []story
+	Stacks  []struct {
+		Name, Version string
+		Settings      []struct{ Name, Value string }
+	}
+}
+
+func decodeList(t *testing.T, text string) (l list) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		t.Fatal(err)
+	}
+	if d.More() {
+		t.Error("something stands behind the list")
+	}
+	return l
+}
+
+func TestListAsJSON(t *testing.T) {
+	l := decodeList(t, mustRun(t, "list", "--format", "json"))
+	var names []string
+	got := map[string]story{}
+	for _, s := range l.Stories {
+		names = append(names, s.Name)
+		if !strings.Contains(s.About, " ") || s.Client != "gvisor" || s.Server != "gvisor" || s.Failed != 0 || !s.AsWritten || s.End == "" {
+			t.Errorf("%+v", s)
+		}
+		s.About = ""
+		got[s.Name] = s
+	}
+	if diff := cmp.Diff(script.Names(), names); diff != "" {
+		t.Errorf("stories (-want +got):\n%s", diff)
+	}
+	for _, want := range []story{
+		{Name: "plain", Connect: "returned", At: 20e6, End: "finished", EndAt: 60.06e9},
+		{Name: "refused", Connect: "returned", Result: -1, Errno: "ECONNREFUSED", At: 20e6, End: "finished"},
+		{Name: "fresh-send", Connect: "none", End: "finished"},
+	} {
+		want.Client, want.Server, want.AsWritten = "gvisor", "gvisor", true
+		want.EndAt = max(want.EndAt, got[want.Name].EndAt)
+		if diff := cmp.Diff(want, got[want.Name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
+		}
+	}
+	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 {
+		t.Errorf("version %d, stacks %+v", l.Version, l.Stacks)
+	}
+	for _, s := range decodeList(t, mustRun(t, "list", "--format", "json", "--until", "31536001", "--lang", "ko")).Stories {
+		if !strings.ContainsFunc(s.About, func(r rune) bool { return r >= '가' && r <= '힣' }) {
+			t.Errorf("%s: %q is not Korean", s.Name, s.About)
+		}
+	}
+	if s := decodeList(t, connectlab("list", "--format", "json", "--until", "10s").stdout).Stories[2]; s.Connect != "blocked" || s.End != "until" || s.Failed == 0 {
+		t.Errorf("cut off: %+v", s)
+	}
+}
+
+// JSON.md has the keys that are printed, and no others.
+func TestListIsDocumented(t *testing.T) {
+	var documented []string
+	for line := range strings.Lines(read(t, "JSON.md")) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		cell, _, _ := strings.Cut(line[2:], "|")
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cell, -1) {
+			documented = append(documented, m[1])
+		}
+	}
+	printed := []string{}
+	for _, m := range regexp.MustCompile(`(?m)^ *"([a-z_]+)":`).FindAllStringSubmatch(mustRun(t, "list", "--format", "json"), -1) {
+		printed = append(printed, m[1])
+	}
+	for _, keys := range []*[]string{&documented, &printed} {
+		slices.Sort(*keys)
+		*keys = slices.DeleteFunc(slices.Compact(*keys), func(k string) bool { return k == "value" }) // stands beside name
+	}
+	if diff := cmp.Diff(documented, printed); diff != "" {
+		t.Errorf("(-documented +printed):\n%s", diff)
+	}
+}
+
+func TestListTellsTheOutcome(t *testing.T) {
+	out := mustRun(t, "list", "--columns", "120")
+	for _, want := range []string{`(?m)^plain +0 +20ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2m7s +\S`, `(?m)^fresh-send +- +- +\S`, `── stack gvisor v\S+ ─`} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no line is %s:\n%s", want, out)
+		}
+	}
+	got := connectlab("list", "--until", "10s")
+	if got.status != exitFailed || !strings.Contains(got.stderr, "silent-host.story:") || !regexp.MustCompile(`(?m)^silent-host +blocked +- +\d`).MatchString(got.stdout) {
+		t.Errorf("cut off: exit status %d, stderr\n%s%s", got.status, got.stderr, got.stdout)
+	}
+}
