@@ -19,10 +19,9 @@ type Recorder struct {
 	buf    []byte
 	err    error
 
-	n      int       // the N of the last event, uncommitted ones included
-	done   [][]Event // full chunks of events, all committed
-	events []Event   // the chunk in work
-	from   int       // index in events of the first uncommitted event
+	n      int // the N of the last event, uncommitted ones included
+	events []Event
+	from   int // index in events of the first uncommitted event
 
 	octets  []byte
 	changes []Change
@@ -48,9 +47,9 @@ type arena[T any] struct{ chunk []T }
 
 // Chunk sizes grow from the first to the last, so that a record of one connect stays small.
 const (
-	firstChunk = 32
-	lastChunk  = 1024
-	lastStep   = 48 // events that a step usually stays below; one that does not makes its chunk grow
+	firstChunk  = 32
+	lastChunk   = 256
+	firstEvents = 128
 )
 
 func (a *arena[T]) put(v T) *T {
@@ -89,16 +88,7 @@ func (r *Recorder) Header() *Header { return &r.header }
 func (r *Recorder) Err() error { return r.err }
 
 // Begin opens a step.
-func (r *Recorder) Begin() {
-	// A step is not torn apart, so that Undo finds it in one piece: a new chunk begins between steps.
-	if r.keep && cap(r.events)-len(r.events) < lastStep {
-		if len(r.events) > 0 {
-			r.done = append(r.done, r.events)
-		}
-		r.events = make([]Event, 0, max(4*lastStep, min(2*cap(r.events), lastChunk)))
-	}
-	r.from = len(r.events)
-}
+func (r *Recorder) Begin() { r.from = len(r.events) }
 
 // Step is the number of events in the open step.
 func (r *Recorder) Step() int { return len(r.events) - r.from }
@@ -151,11 +141,7 @@ func (r *Recorder) Finish(e End) (*Trace, error) {
 		r.flush()
 		return nil, r.err
 	}
-	events := r.events
-	if len(r.done) > 0 {
-		events = slices.Concat(append(r.done, r.events)...)
-	}
-	return &Trace{Header: r.header, Events: events, End: e}, nil
+	return &Trace{Header: r.header, Events: r.events, End: e}, nil
 }
 
 // Keep returns a packet that the record may hold: p itself where the recorder writes, else a copy, octets and
@@ -185,6 +171,9 @@ func (r *Recorder) Keep(p *Packet) *Packet {
 
 func (r *Recorder) add(at time.Duration, host string, socket, cause int, d Detail) int {
 	r.n++
+	if len(r.events) == cap(r.events) {
+		r.events = slices.Grow(r.events, max(len(r.events), firstEvents)) // append would grow by less, and copy more often
+	}
 	r.events = append(r.events, Event{N: r.n, At: at, Host: host, Socket: socket, Cause: cause, Detail: d})
 	return r.n
 }

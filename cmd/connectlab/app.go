@@ -106,13 +106,15 @@ func (p *program) badFlag(c *cli.Context, flag, want string) error {
 	return p.fail("cmd.bad-flag", flag, c.String(flag), want)
 }
 
-// say prints one line to stderr, whatever stands in the text: names of files and stories come from outside.
-func (p *program) say(text string) {
-	clean := func(r rune) rune {
+// say prints one line to stderr.
+func (p *program) say(text string) { fmt.Fprintf(p.stderr, "connectlab: %s\n", oneLine(text)) }
+
+// oneLine takes out what is no text: names of files and stories come from outside.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '·'
 		}
 		return r
-	}
-	fmt.Fprintf(p.stderr, "connectlab: %s\n", strings.Map(clean, text))
+	}, text)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oneLine reports what is wrong with a stderr that is to be one line of ours that says all of the words.
-func oneLine(stderr string, words ...string) string {
+// notOneLine reports what is wrong with a stderr that is to be one line of ours that says all of the words.
+func notOneLine(stderr string, words ...string) string {
 	if !strings.HasPrefix(stderr, "connectlab: ") || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
 		return "is not one line of connectlab's"
 	}
@@ -147,7 +147,7 @@ func TestBadInput(t *testing.T) {
 		if got.status != exitUsage {
 			t.Errorf("%q: exit status %d, want %d", tt.args, got.status, exitUsage)
 		}
-		if problem := oneLine(got.stderr, tt.says...); problem != "" {
+		if problem := notOneLine(got.stderr, tt.says...); problem != "" {
 			t.Errorf("%q: stderr %q %s", tt.args, got.stderr, problem)
 		}
 		if got.stdout != "" {
@@ -157,7 +157,7 @@ func TestBadInput(t *testing.T) {
 			continue
 		}
 		ko := connectlab(append([]string{"--lang=ko"}, strings.Split(tt.args, "·")...)...)
-		if ko.status != exitUsage || oneLine(ko.stderr) != "" || ko.stdout != "" {
+		if ko.status != exitUsage || notOneLine(ko.stderr) != "" || ko.stdout != "" {
 			t.Errorf("%q in Korean: %+v", tt.args, ko)
 		}
 	}
@@ -173,7 +173,7 @@ func TestATraceThatBrokeOffIsShownAndRefused(t *testing.T) {
 	whole := mustRun(t, "run", "refused", "--format", "json")
 	part := strings.Join(strings.SplitAfter(whole, "\n")[:11], "") + `{"n":11,"at_`
 	got := with(program{stdin: strings.NewReader(part)}, "show", "-", "--show", "ladder")
-	if problem := oneLine(got.stderr, "standard input:12", "truncated"); got.status != exitUsage || problem != "" {
+	if problem := notOneLine(got.stderr, "standard input:12", "truncated"); got.status != exitUsage || problem != "" {
 		t.Errorf("exit status %d, stderr %q %s", got.status, got.stderr, problem)
 	}
 	for _, want := range []string{"connect(3, 192.0.2.2:80) …", "The record breaks off here"} {
@@ -195,7 +195,7 @@ func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
 		if status := p.main(); status != exitUsage {
 			t.Errorf("%q: exit status %d, want %d", args, status, exitUsage)
 		}
-		if problem := oneLine(stderr.String(), "the disk"); problem != "" {
+		if problem := notOneLine(stderr.String(), "the disk"); problem != "" {
 			t.Errorf("%q: stderr %q %s", args, stderr.String(), problem)
 		}
 	}
@@ -231,7 +231,7 @@ func TestManyExpectationsThatDoNotHoldAreNotAllListed(t *testing.T) {
 func TestAnotherLinkIsNotJudged(t *testing.T) {
 	for _, args := range [][]string{{"run", "--delay", "30ms"}, {"run", "--mtu", "600"}, {"run", "--fault", "drop server SYN,ACK#1"}, {"list", "--delay=30ms"}} {
 		got := connectlab(args...)
-		if problem := oneLine(got.stderr, strings.SplitN(args[1], "=", 2)[0], "not judged"); got.status != exitOK || problem != "" {
+		if problem := notOneLine(got.stderr, strings.SplitN(args[1], "=", 2)[0], "not judged"); got.status != exitOK || problem != "" {
 			t.Errorf("%q: exit status %d, stderr %q %s", args, got.status, got.stderr, problem)
 		}
 		if args[0] == "run" && !strings.Contains(got.stdout, "As the story was written") {

@@ -42,8 +42,12 @@ func TestStories(t *testing.T) {
 	for _, name := range script.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			widths := []int{60, 80, 120}
+			if name == "many" {
+				widths = widths[:1] // it prints a megabyte
+			}
 			for _, lang := range []string{"en", "ko"} {
-				for _, columns := range []int{60, 80, 120} {
+				for _, columns := range widths {
 					out := mustRun(t, "run", name, "--lang", lang, "--columns", fmt.Sprint(columns))
 					checkLines(t, fmt.Sprintf("%s, %d columns", lang, columns), out, columns)
 				}
@@ -165,7 +169,8 @@ func TestSelfIsWhatTheUserCalled(t *testing.T) {
 
 func TestTwoRunsPrintTheSame(t *testing.T) {
 	for _, args := range [][]string{{"run", "half-open-b"}, {"run", "many", "--format", "json"}, {"list"}, {"run", "plain", "abort", "--show", "ladder"}} {
-		if mustRun(t, args...) != mustRun(t, args...) {
+		first, second := mustRun(t, args...), mustRun(t, args...)
+		if first != second {
 			t.Errorf("%q printed something else the second time", args)
 		}
 	}
@@ -316,7 +321,7 @@ func TestOutRefusesWhatIsNotToBeReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := connectlab("run", "--out", readOnly)
-	if problem := oneLine(got.stderr, readOnly, "read-only"); got.status != exitUsage || problem != "" || read(t, readOnly) != "precious" {
+	if problem := notOneLine(got.stderr, readOnly, "read-only"); got.status != exitUsage || problem != "" || read(t, readOnly) != "precious" {
 		t.Errorf("read-only file: %+v %s", got, problem)
 	}
 	target := write(t, dir, "target", "")
@@ -333,7 +338,7 @@ func TestOutRefusesWhatIsNotToBeReplaced(t *testing.T) {
 	defer stdout.Close()
 	var stderr strings.Builder
 	p := program{args: []string{"connectlab", "run", "--out", stdout.Name()}, stdout: stdout, stderr: &stderr}
-	if status := p.main(); status != exitUsage || oneLine(stderr.String(), "standard output") != "" {
+	if status := p.main(); status != exitUsage || notOneLine(stderr.String(), "standard output") != "" {
 		t.Errorf("standard output: exit status %d, stderr %q", status, stderr.String())
 	}
 }

@@ -42,7 +42,7 @@ func (w *watch) tick(key string, args ...any) {
 		return
 	}
 	w.shown = now
-	fmt.Fprintf(w.p.stderr, "\r\x1b[K%s", w.p.text(key, args...))
+	fmt.Fprintf(w.p.stderr, "\r\x1b[K%s", oneLine(w.p.text(key, args...)))
 }
 
 // done clears the line.

@@ -200,9 +200,13 @@ func withoutDefines(text string) string {
 func heading(w io.Writer, line rune, text string, o view.Options) error {
 	text = fmt.Sprintf("%c%c %s ", line, line, text)
 	text += strings.Repeat(string(line), max(columns(o)-displaywidth.String(text), 0))
-	if o.Color {
-		fmt.Fprint(w, "\x1b[1m")
-		defer fmt.Fprint(w, "\x1b[0m")
+	if !o.Color {
+		return view.Paragraph(w, 0, text, o)
 	}
-	return view.Paragraph(w, 0, text, o)
+	var b strings.Builder
+	if err := view.Paragraph(&b, 0, text, o); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\x1b[1m%s\x1b[0m\n", strings.TrimSuffix(b.String(), "\n"))
+	return err
 }
