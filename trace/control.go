@@ -189,11 +189,17 @@ func textSlot(i Item) int {
 	}
 }
 
+// numsGroup is how many numbers are compared at once, and numsLen all of them, a multiple of it.
+const (
+	numsGroup = 8
+	numsLen   = (NumItems + numsGroup - 1) / numsGroup * numsGroup
+)
+
 // ControlInfo is all control information of one socket at one moment: a value for each item. The zero value
 // holds None for each. It is made to be filled and compared many times without allocating.
 type ControlInfo struct {
 	kinds    [NumItems]ValueKind
-	nums     [NumItems]int64
+	nums     [numsLen]int64
 	texts    [len(textItems)]string
 	inferred uint64
 }
@@ -245,8 +251,12 @@ func (c *ControlInfo) Source(i Item) Source {
 func (c *ControlInfo) Diff(before *ControlInfo, changes []Change) []Change {
 	// Most looks find a few numbers changed and no kind or text: that is the case to be quick in.
 	others := c.kinds != before.kinds || c.texts != before.texts
-	for i := range Item(NumItems) {
-		if c.nums[i] == before.nums[i] && !(others && c.differs(before, i)) {
+	for i := Item(0); i < NumItems; i++ {
+		if i%numsGroup == 0 && !others && [numsGroup]int64(c.nums[i:]) == [numsGroup]int64(before.nums[i:]) {
+			i += numsGroup - 1
+			continue
+		}
+		if c.nums[i] == before.nums[i] && (!others || !c.differs(before, i)) {
 			continue
 		}
 		change := Change{Item: i, Source: c.Source(i), kinds: [2]ValueKind{before.kinds[i], c.kinds[i]}, nums: [2]int64{before.nums[i], c.nums[i]}}

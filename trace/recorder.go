@@ -3,6 +3,7 @@ package trace
 import (
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -63,7 +64,19 @@ func (a *arena[T]) put(v T) *T {
 func (a *arena[T]) reset() { a.chunk = a.chunk[:0] }
 
 // NewRecorder returns a recorder that keeps all events for Finish.
-func NewRecorder(h Header) *Recorder { return &Recorder{header: h, keep: true} }
+func NewRecorder(h Header) *Recorder {
+	return &Recorder{header: h, keep: true, events: *eventPool.Get().(*[]Event)}
+}
+
+// eventPool keeps slices in which events were collected: a record's length is known only at its end, and growing to it
+// anew for each would cost more than all else of a short run.
+var eventPool = sync.Pool{New: func() any {
+	events := make([]Event, 0, firstEvents)
+	return &events
+}}
+
+// pooledEvents is the longest slice that is kept for the next record.
+const pooledEvents = 1 << 14
 
 // NewWriter returns a recorder that writes the trace to w as it happens: the header at once, each step when it is
 // committed. Finish writes the end and returns no trace.
@@ -141,7 +154,13 @@ func (r *Recorder) Finish(e End) (*Trace, error) {
 		r.flush()
 		return nil, r.err
 	}
-	return &Trace{Header: r.header, Events: r.events, End: e}, nil
+	events := slices.Clone(r.events)
+	if cap(r.events) <= pooledEvents {
+		clear(r.events)
+		r.events = r.events[:0]
+		eventPool.Put(&r.events)
+	}
+	return &Trace{Header: r.header, Events: events, End: e}, nil
 }
 
 // Keep returns a packet that the record may hold: p itself where the recorder writes, else a copy, octets and
@@ -172,7 +191,7 @@ func (r *Recorder) Keep(p *Packet) *Packet {
 func (r *Recorder) add(at time.Duration, host string, socket, cause int, d Detail) int {
 	r.n++
 	if len(r.events) == cap(r.events) {
-		r.events = slices.Grow(r.events, max(len(r.events), firstEvents)) // append would grow by less, and copy more often
+		r.events = slices.Grow(r.events, len(r.events)+1) // append would grow by less, and copy more often
 	}
 	r.events = append(r.events, Event{N: r.n, At: at, Host: host, Socket: socket, Cause: cause, Detail: d})
 	return r.n
