@@ -232,14 +232,11 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 			k.seen, k.state, k.word, k.moved = true, st.State, st.Word, s.looks
 			h.setListens(k, st.State == trace.Listen)
 		}
-		h.place(k)
+		if s.rec != nil {
+			h.place(k) // only the record asks for it
+		}
 		if s.cfg.Record == RecordAll {
-			s.info.Reset()
-			k.reporter.Report(&s.info)
-			s.attr.before, s.attr.now = &k.info, &s.info
-			if s.rec.Control(s.now, h.name, k.number, cause, &k.info, &s.info, s.by) != 0 {
-				k.info = s.info
-			}
+			s.control(h, k, cause)
 		}
 		if st.Gone && !k.gone {
 			k.gone = true
@@ -247,6 +244,19 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 		}
 	}
 	return touched
+}
+
+// control records how a socket's control information has changed.
+func (s *Sandbox) control(h *host, k *socket, cause int) {
+	if k.info == nil {
+		k.info = &trace.ControlInfo{}
+	}
+	s.info.Reset()
+	k.reporter.Report(&s.info)
+	s.attr.before, s.attr.now = k.info, &s.info
+	if s.rec.Control(s.now, h.name, k.number, cause, k.info, &s.info, s.by) != 0 {
+		*k.info = s.info
+	}
 }
 
 // collect takes the packets that a host has sent and hands them to the link. If the host is gone they are lost.

@@ -52,10 +52,10 @@ type socket struct {
 	seen     bool     // its first StateChange was recorded
 	state    trace.State
 	word     string
-	moved    uint64 // when it came to its state, in looks
-	info     trace.ControlInfo
-	at       tuple // what it says of itself
-	holds    bool  // it is in host.byTuple: segments with these addresses are its own
+	moved    uint64             // when it came to its state, in looks
+	info     *trace.ControlInfo // as recorded last; nil where none is recorded
+	at       tuple              // what it says of itself
+	holds    bool               // it is in host.byTuple: segments with these addresses are its own
 	listener *socket
 	listens  bool
 	gone     bool
