@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,8 +26,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// Each benchmark here runs the driver and its peer, two gVisor stacks on goroutines and the real clock, by turns in one
-// op, so that both see the same machine, and reports ratios. No test fails on a time.
+// Each benchmark here runs the driver and its peer, two gVisor stacks on goroutines and the real clock, by turns, so
+// that both see the same machine, and reports ratios. No test fails on a time.
 
 // A stopwatch adds up wall time and CPU time of the process.
 type stopwatch struct {
@@ -51,64 +52,79 @@ func (w *stopwatch) stop() {
 }
 
 // cycles are so many connects, one after the other, in one world or over one bare pair, that one op makes.
-const cycles = 16
+const cycles = 32
 
 var port80 = netip.MustParseAddrPort("192.0.2.2:80")
 
-// clientCycle connects, reads 5 octets to the end of data, and closes; serverCycle is the other side of it.
-func clientCycle() []netns.Call {
-	return []netns.Call{
-		{Op: netns.OpSocket}, {Op: netns.OpConnect, FD: 3, Addr: port80},
-		{Op: netns.OpReceiveAll, FD: 3, N: -1}, {Op: netns.OpClose, FD: 3},
-	}
-}
+// rest is how long the client waits behind cycles connects: until TIME-WAIT of the last is over.
+const rest = 61 * time.Second
 
-func serverCycle() []netns.Call {
-	return []netns.Call{{Op: netns.OpAccept, FD: 3}, {Op: netns.OpSendAll, FD: 4, N: 5}, {Op: netns.OpClose, FD: 4}}
-}
+var listening = []netns.Call{{Op: netns.OpSocket}, {Op: netns.OpBind, FD: 3, Addr: port80}, {Op: netns.OpListen, FD: 3, N: 128}}
 
-// again is a program that makes some calls once and then others again and again.
-type again struct {
+// A program makes its first calls once and then its loop over and over. Behind every so many loops it calls gate, which
+// tells whether to go on.
+type program struct {
 	first, loop []netns.Call
-	times       int
-	i           int
+	every       int
+	gate        func() bool
+	i, loops    int
 }
 
-func (a *again) Next(netns.Outcome) (netns.Call, bool) {
-	if len(a.first) > 0 {
-		c := a.first[0]
-		a.first = a.first[1:]
+func (p *program) Next(netns.Outcome) (netns.Call, bool) {
+	if len(p.first) > 0 {
+		c := p.first[0]
+		p.first = p.first[1:]
 		return c, true
 	}
-	if a.times == 0 {
+	if p.i == 0 && p.gate != nil && p.loops%p.every == 0 && !p.gate() {
 		return netns.Call{}, false
 	}
-	c := a.loop[a.i]
-	if a.i++; a.i == len(a.loop) {
-		a.i = 0
-		a.times--
+	c := p.loop[p.i]
+	if p.i++; p.i == len(p.loop) {
+		p.i = 0
+		if p.loops++; p.gate != nil && p.loops%p.every == 0 {
+			c.At = rest
+		}
 	}
 	return c, true
 }
-
-var listening = []netns.Call{{Op: netns.OpSocket}, {Op: netns.OpBind, FD: 3, Addr: port80}, {Op: netns.OpListen, FD: 3, N: 128}}
 
 func gvisors(cfg netns.Config) netns.Config {
 	cfg.Client, cfg.Server = &gvisor.Factory{}, &gvisor.Factory{}
 	return cfg
 }
 
-// drive runs n cycles in a fresh world and has watch measure all of it but the making and the end of the world.
-func drive(tb testing.TB, cfg netns.Config, n int, watch *stopwatch) {
+// A world is two gVisor stacks in the sandbox, whose client connects n times each time when it is told to, receives
+// octets and closes; the server sends them and closes. Its run waits between these times.
+type world struct {
+	begin, done chan struct{}
+	ended       chan error
+}
+
+func newWorld(tb testing.TB, cfg netns.Config, n, octets int) *world {
+	w := &world{begin: make(chan struct{}), done: make(chan struct{}), ended: make(chan error)}
 	sb, err := netns.New(gvisors(cfg))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	watched(tb, sb, watch, &again{first: listening, loop: serverCycle(), times: n}, &again{loop: clientCycle(), times: n})
-}
-
-// watched runs the programs in sb. The last step of the world, an hour after all timers, stops the watch.
-func watched(tb testing.TB, sb *netns.Sandbox, watch *stopwatch, server, client netns.Program) {
+	server := &program{first: listening, loop: []netns.Call{{Op: netns.OpAccept, FD: 3}, {Op: netns.OpSendAll, FD: 4, N: octets}, {Op: netns.OpClose, FD: 4}}}
+	// The loop ends with the next connect's socket, which waits for TIME-WAIT at the end of a round.
+	client := &program{
+		first: []netns.Call{{Op: netns.OpSocket}},
+		loop: []netns.Call{
+			{Op: netns.OpConnect, FD: 3, Addr: port80}, {Op: netns.OpReceiveAll, FD: 3, N: -1}, {Op: netns.OpClose, FD: 3}, {Op: netns.OpSocket},
+		},
+		every: n,
+	}
+	started := false
+	client.gate = func() bool {
+		if started {
+			w.done <- struct{}{}
+		}
+		started = true
+		_, more := <-w.begin
+		return more
+	}
 	for _, p := range []struct {
 		host    string
 		program netns.Program
@@ -117,13 +133,25 @@ func watched(tb testing.TB, sb *netns.Sandbox, watch *stopwatch, server, client 
 			tb.Fatal(err)
 		}
 	}
-	sb.At(1000*time.Hour, 0, watch.stop)
+	go func() {
+		_, err := sb.Run()
+		w.ended <- err
+	}()
+	return w
+}
+
+// round has the client make its connects.
+func (w *world) round(watch *stopwatch) {
 	watch.start()
-	if _, err := sb.Run(); err != nil {
+	w.begin <- struct{}{}
+	<-w.done
+	watch.stop()
+}
+
+func (w *world) stop(tb testing.TB) {
+	close(w.begin)
+	if err := <-w.ended; err != nil {
 		tb.Fatal(err)
-	}
-	if len(sb.End().Blocked) > 0 {
-		tb.Fatalf("calls %v never came back", sb.End().Blocked)
 	}
 }
 
@@ -259,78 +287,105 @@ func (p *pair) cycle(tb testing.TB, n int, data []byte, watch *stopwatch) {
 	watch.stop()
 }
 
-// report prints wall and CPU time of each contestant for one unit of work, and how fast each is against the first.
-func report(b *testing.B, units int, unit string, names []string, watches []stopwatch) {
-	for i, name := range names {
-		w := &watches[i]
-		b.ReportMetric(float64(w.wall.Nanoseconds())/float64(units)/1e3, fmt.Sprintf("%s-µs/%s", name, unit))
-		b.ReportMetric(float64(w.cpu.Nanoseconds())/float64(units)/1e3, fmt.Sprintf("%s-cpu-µs/%s", name, unit))
+// A contestant does one unit of work, measured by the watch. Its turn begins with a call of begin, which makes what
+// works and returns how to work and how to stop it.
+type contestant struct {
+	name  string
+	begin func() (work func(*stopwatch), stop func())
+	watch stopwatch
+}
+
+// turn is how many units of work a contestant does before it is another's turn: so many that what it leaves to the
+// garbage collector is collected on its own time, so few that all see the same machine.
+const turn = 32
+
+// compete lets contestants do their work by turns, one unit an op, and reports wall and CPU time of each for one of
+// the parts of a unit, and how fast each is against the first.
+func compete(b *testing.B, parts int, part string, contestants ...contestant) []contestant {
+	done := make([]int, len(contestants))
+	var work func(*stopwatch)
+	var stop func()
+	for n := 0; b.Loop(); n++ {
+		i := n / turn % len(contestants)
+		if n%turn == 0 {
+			b.StopTimer()
+			if stop != nil {
+				stop()
+			}
+			work, stop = contestants[i].begin()
+			runtime.GC()
+			b.StartTimer()
+		}
+		work(&contestants[i].watch)
+		done[i]++
+	}
+	stop()
+	for i := range contestants {
+		c := &contestants[i]
+		if done[i] == 0 {
+			b.Skipf("%d ops are not enough for each contestant's turn", b.N)
+		}
+		n := time.Duration(done[i] * parts)
+		c.watch.wall, c.watch.cpu = c.watch.wall/n, c.watch.cpu/n
+		b.ReportMetric(float64(c.watch.wall.Nanoseconds())/1e3, fmt.Sprintf("%s-µs/%s", c.name, part))
+		b.ReportMetric(float64(c.watch.cpu.Nanoseconds())/1e3, fmt.Sprintf("%s-cpu-µs/%s", c.name, part))
 		if i > 0 {
-			b.ReportMetric(float64(watches[0].wall)/float64(w.wall), name+"-x-"+names[0])
+			b.ReportMetric(float64(contestants[0].watch.wall)/float64(c.watch.wall), c.name+"-x-"+contestants[0].name)
 		}
 	}
-	b.ReportMetric(0, "ns/op") // an op is all contestants together: it says nothing
+	return contestants
+}
+
+// barePair is the contestant that all are measured by, or with pipe the same over gVisor's own link.
+func barePair(b *testing.B, name string, piped bool, n, octets int) contestant {
+	return contestant{name: name, begin: func() (func(*stopwatch), func()) {
+		p := newPair(b, piped)
+		data := make([]byte, octets)
+		return func(w *stopwatch) { p.cycle(b, n, data, w) }, p.stop
+	}}
+}
+
+// driven is a world as a contestant.
+func driven(b *testing.B, name string, cfg netns.Config, n, octets int) contestant {
+	return contestant{name: name, begin: func() (func(*stopwatch), func()) {
+		w := newWorld(b, cfg, n, octets)
+		return w.round, func() { w.stop(b) }
+	}}
 }
 
 // BenchmarkConnect is connect, 5 octets read, both closes, TIME-WAIT over.
 func BenchmarkConnect(b *testing.B) {
-	names := []string{"bare", "pipe", "norecorder", "all"}
-	watches := make([]stopwatch, len(names))
-	bare, piped := newPair(b, false), newPair(b, true)
-	defer bare.stop()
-	defer piped.stop()
-	for b.Loop() {
-		bare.cycle(b, cycles, []byte("12345"), &watches[0])
-		piped.cycle(b, cycles, []byte("12345"), &watches[1])
-		drive(b, netns.Config{Record: netns.RecordNothing}, cycles, &watches[2])
-		drive(b, netns.Config{}, cycles, &watches[3])
-	}
-	report(b, b.N*cycles, "connect", names, watches)
+	compete(b, cycles, "connect",
+		barePair(b, "bare", false, cycles, 5),
+		barePair(b, "pipe", true, cycles, 5),
+		driven(b, "norecorder", netns.Config{Record: netns.RecordNothing}, cycles, 5),
+		driven(b, "all", netns.Config{}, cycles, 5),
+	)
 }
 
 // BenchmarkRecording is the same connects without a recorder, with segments, calls and states recorded, and with all
 // control information.
 func BenchmarkRecording(b *testing.B) {
-	names := []string{"norecorder", "segments", "all"}
-	levels := []netns.RecordLevel{netns.RecordNothing, netns.RecordNoControl, netns.RecordAll}
-	watches := make([]stopwatch, len(names))
-	for b.Loop() {
-		for i, level := range levels {
-			drive(b, netns.Config{Record: level}, cycles, &watches[i])
-		}
-	}
-	report(b, b.N*cycles, "connect", names, watches)
-	for i, name := range names[1:] {
-		b.ReportMetric(100*(float64(watches[i+1].wall)/float64(watches[0].wall)-1), name+"-cost-%")
+	done := compete(b, cycles, "connect",
+		driven(b, "norecorder", netns.Config{Record: netns.RecordNothing}, cycles, 5),
+		driven(b, "segments", netns.Config{Record: netns.RecordNoControl}, cycles, 5),
+		driven(b, "all", netns.Config{}, cycles, 5),
+	)
+	for _, c := range done[1:] {
+		b.ReportMetric(100*(float64(c.watch.wall)/float64(done[0].watch.wall)-1), c.name+"-cost-%")
 	}
 }
 
 // BenchmarkBulk is 256 KiB from server to client at MTU 1500, the octets of data not kept.
 func BenchmarkBulk(b *testing.B) {
 	const octets = 256 << 10
-	names := []string{"bare", "norecorder", "all"}
-	watches := make([]stopwatch, len(names))
-	bare := newPair(b, false)
-	defer bare.stop()
-	data := make([]byte, octets)
-	bulk := func(cfg netns.Config, watch *stopwatch) {
-		cfg.OmitData = true
-		sb, err := netns.New(gvisors(cfg))
-		if err != nil {
-			b.Fatal(err)
-		}
-		server := serverCycle()
-		server[1].N = octets
-		watched(b, sb, watch, &again{first: listening, loop: server, times: 1}, &again{loop: clientCycle(), times: 1})
-	}
-	for b.Loop() {
-		bare.cycle(b, 1, data, &watches[0])
-		bulk(netns.Config{Record: netns.RecordNothing}, &watches[1])
-		bulk(netns.Config{}, &watches[2])
-	}
-	report(b, b.N, "transfer", names, watches)
-	for i, name := range names {
-		b.ReportMetric(octets*float64(b.N)/watches[i].wall.Seconds()/1e6, name+"-MB/s")
+	done := compete(b, 1, "transfer",
+		barePair(b, "bare", false, 1, octets),
+		driven(b, "norecorder", netns.Config{Record: netns.RecordNothing}, 1, octets),
+		driven(b, "all", netns.Config{OmitData: true}, 1, octets),
+	)
+	for _, c := range done {
+		b.ReportMetric(octets/c.watch.wall.Seconds()/1e6, c.name+"-MB/s")
 	}
 }
 
@@ -345,7 +400,7 @@ func BenchmarkWorld(b *testing.B) {
 		if err := sb.Program(netns.Server, "server", netns.Calls(append(listening[:3:3], netns.Call{Op: netns.OpAccept, FD: 3})...)); err != nil {
 			b.Fatal(err)
 		}
-		if err := sb.Program(netns.Client, "client", netns.Calls(clientCycle()[:2]...)); err != nil {
+		if err := sb.Program(netns.Client, "client", netns.Calls(netns.Call{Op: netns.OpSocket}, netns.Call{Op: netns.OpConnect, FD: 3, Addr: port80})); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := sb.Run(); err != nil {
@@ -375,23 +430,26 @@ func BenchmarkStory(b *testing.B) {
 
 // BenchmarkTwoWorlds compares two worlds at once, each on a goroutine, with one.
 func BenchmarkTwoWorlds(b *testing.B) {
-	var one, two stopwatch
-	world := func(n int) {
-		var w stopwatch
-		drive(b, netns.Config{}, n, &w)
-	}
-	for b.Loop() {
-		one.start()
-		world(2 * cycles)
-		one.stop()
-		two.start()
-		var wg sync.WaitGroup
-		for range 2 {
-			wg.Go(func() { world(2 * cycles) })
-		}
-		wg.Wait()
-		two.stop()
-	}
-	b.ReportMetric(2*float64(one.wall)/float64(two.wall), "two-x-one")
-	b.ReportMetric(0, "ns/op")
+	done := compete(b, cycles, "connect",
+		driven(b, "one", netns.Config{}, cycles, 5),
+		contestant{name: "two", begin: func() (func(*stopwatch), func()) {
+			worlds := [2]*world{newWorld(b, netns.Config{}, cycles, 5), newWorld(b, netns.Config{}, cycles, 5)}
+			work := func(watch *stopwatch) {
+				watch.start()
+				for _, w := range worlds {
+					w.begin <- struct{}{}
+				}
+				for _, w := range worlds {
+					<-w.done
+				}
+				watch.stop()
+			}
+			return work, func() {
+				for _, w := range worlds {
+					w.stop(b)
+				}
+			}
+		}},
+	)
+	b.ReportMetric(2*float64(done[0].watch.wall)/float64(done[1].watch.wall), "rate-of-two-x-one")
 }
