@@ -218,7 +218,7 @@ func (s *Sandbox) look(h *host, cause int) []*socket {
 		if st.Listener != nil && k.listener == nil && !k.seen {
 			h.cameTo(h.find(st.Listener), k)
 		}
-		if k.listener != nil {
+		if k.listener != nil && !k.accepted {
 			k.listener.mark = s.looks // an accept may go on
 		}
 		if !k.seen || st.State != k.state || st.Word != k.word {

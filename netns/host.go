@@ -57,6 +57,7 @@ type socket struct {
 	at       tuple              // what it says of itself
 	holds    bool               // it is in host.byTuple: segments with these addresses are its own
 	listener *socket
+	accepted bool // accept has handed it out
 	listens  bool
 	gone     bool
 

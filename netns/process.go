@@ -237,6 +237,7 @@ func (s *Sandbox) accept(p *process, d *descriptor) (progress, done bool) {
 	if k.listener == nil {
 		p.host.cameTo(p.socket, k)
 	}
+	k.accepted = true
 	p.accept = k.number
 	p.out.Result = int64(p.host.open(k))
 	p.out.Addr = sock.RemoteAddr()

@@ -189,17 +189,11 @@ func textSlot(i Item) int {
 	}
 }
 
-// numsGroup is how many numbers are compared at once, and numsLen all of them, a multiple of it.
-const (
-	numsGroup = 8
-	numsLen   = (NumItems + numsGroup - 1) / numsGroup * numsGroup
-)
-
 // ControlInfo is all control information of one socket at one moment: a value for each item. The zero value
 // holds None for each. It is made to be filled and compared many times without allocating.
 type ControlInfo struct {
 	kinds    [NumItems]ValueKind
-	nums     [numsLen]int64
+	nums     [NumItems]int64
 	texts    [len(textItems)]string
 	inferred uint64
 }
@@ -249,28 +243,35 @@ func (c *ControlInfo) Source(i Item) Source {
 
 // Diff appends to changes the items in which c differs from before, in the order of the items. By is left zero.
 func (c *ControlInfo) Diff(before *ControlInfo, changes []Change) []Change {
-	// Most looks find a few numbers changed and no kind or text: that is the case to be quick in.
-	others := c.kinds != before.kinds || c.texts != before.texts
-	for i := Item(0); i < NumItems; i++ {
-		if i%numsGroup == 0 && !others && [numsGroup]int64(c.nums[i:]) == [numsGroup]int64(before.nums[i:]) {
-			i += numsGroup - 1
-			continue
+	if c.kinds == before.kinds && c.texts == before.texts {
+		// Most looks find a few numbers changed and nothing else: this is the case to be quick in.
+		for i := range c.nums {
+			if c.nums[i] != before.nums[i] {
+				changes = append(changes, c.change(before, Item(i)))
+			}
 		}
-		if c.nums[i] == before.nums[i] && (!others || !c.differs(before, i)) {
-			continue
+		return changes
+	}
+	for i := range Item(NumItems) {
+		if c.differs(before, i) {
+			changes = append(changes, c.change(before, i))
 		}
-		change := Change{Item: i, Source: c.Source(i), kinds: [2]ValueKind{before.kinds[i], c.kinds[i]}, nums: [2]int64{before.nums[i], c.nums[i]}}
-		if before.kinds[i] == Text || c.kinds[i] == Text {
-			change.texts = &[2]string{before.Value(i).Text, c.Value(i).Text}
-		}
-		changes = append(changes, change)
 	}
 	return changes
 }
 
-// differs compares what item i holds, numbers apart.
+// change is how item i changed.
+func (c *ControlInfo) change(before *ControlInfo, i Item) Change {
+	change := Change{Item: i, Source: c.Source(i), kinds: [2]ValueKind{before.kinds[i], c.kinds[i]}, nums: [2]int64{before.nums[i], c.nums[i]}}
+	if items[i].unit == UnitText {
+		change.texts = &[2]string{before.Value(i).Text, c.Value(i).Text}
+	}
+	return change
+}
+
+// differs compares what item i holds.
 func (c *ControlInfo) differs(before *ControlInfo, i Item) bool {
-	return c.kinds[i] != before.kinds[i] || c.kinds[i] == Text && c.texts[textSlot(i)] != before.texts[textSlot(i)]
+	return c.kinds[i] != before.kinds[i] || c.nums[i] != before.nums[i] || c.kinds[i] == Text && c.texts[textSlot(i)] != before.texts[textSlot(i)]
 }
 
 // Apply writes the new values of changes into c.

@@ -3,7 +3,6 @@ package trace
 import (
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -20,9 +19,10 @@ type Recorder struct {
 	buf    []byte
 	err    error
 
-	n      int // the N of the last event, uncommitted ones included
-	events []Event
-	from   int // index in events of the first uncommitted event
+	n      int       // the N of the last event, uncommitted ones included
+	full   [][]Event // chunks of events, all committed
+	events []Event   // the chunk in work
+	from   int       // index in events of the first uncommitted event
 
 	octets  []byte
 	changes []Change
@@ -51,6 +51,8 @@ const (
 	firstChunk  = 32
 	lastChunk   = 256
 	firstEvents = 128
+	lastEvents  = 512 // a chunk of 32 KiB: the allocator has larger ones from the operating system each time
+	stepEvents  = 16  // a step seldom has more; one that has makes its chunk grow
 )
 
 func (a *arena[T]) put(v T) *T {
@@ -64,19 +66,7 @@ func (a *arena[T]) put(v T) *T {
 func (a *arena[T]) reset() { a.chunk = a.chunk[:0] }
 
 // NewRecorder returns a recorder that keeps all events for Finish.
-func NewRecorder(h Header) *Recorder {
-	return &Recorder{header: h, keep: true, events: *eventPool.Get().(*[]Event)}
-}
-
-// eventPool keeps slices in which events were collected: a record's length is known only at its end, and growing to it
-// anew for each would cost more than all else of a short run.
-var eventPool = sync.Pool{New: func() any {
-	events := make([]Event, 0, firstEvents)
-	return &events
-}}
-
-// pooledEvents is the longest slice that is kept for the next record.
-const pooledEvents = 1 << 14
+func NewRecorder(h Header) *Recorder { return &Recorder{header: h, keep: true} }
 
 // NewWriter returns a recorder that writes the trace to w as it happens: the header at once, each step when it is
 // committed. Finish writes the end and returns no trace.
@@ -101,7 +91,16 @@ func (r *Recorder) Header() *Header { return &r.header }
 func (r *Recorder) Err() error { return r.err }
 
 // Begin opens a step.
-func (r *Recorder) Begin() { r.from = len(r.events) }
+func (r *Recorder) Begin() {
+	// A new chunk begins between steps, so that Undo finds its step in one piece.
+	if r.keep && cap(r.events)-len(r.events) < stepEvents {
+		if len(r.events) > 0 {
+			r.full = append(r.full, r.events)
+		}
+		r.events = make([]Event, 0, min(max(2*cap(r.events), firstEvents), lastEvents))
+	}
+	r.from = len(r.events)
+}
 
 // Step is the number of events in the open step.
 func (r *Recorder) Step() int { return len(r.events) - r.from }
@@ -154,11 +153,9 @@ func (r *Recorder) Finish(e End) (*Trace, error) {
 		r.flush()
 		return nil, r.err
 	}
-	events := slices.Clone(r.events)
-	if cap(r.events) <= pooledEvents {
-		clear(r.events)
-		r.events = r.events[:0]
-		eventPool.Put(&r.events)
+	events := r.events
+	if len(r.full) > 0 {
+		events = slices.Concat(append(r.full, r.events)...)
 	}
 	return &Trace{Header: r.header, Events: events, End: e}, nil
 }
@@ -190,9 +187,6 @@ func (r *Recorder) Keep(p *Packet) *Packet {
 
 func (r *Recorder) add(at time.Duration, host string, socket, cause int, d Detail) int {
 	r.n++
-	if len(r.events) == cap(r.events) {
-		r.events = slices.Grow(r.events, len(r.events)+1) // append would grow by less, and copy more often
-	}
 	r.events = append(r.events, Event{N: r.n, At: at, Host: host, Socket: socket, Cause: cause, Detail: d})
 	return r.n
 }

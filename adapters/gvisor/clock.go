@@ -91,10 +91,9 @@ func (t *timer) Reset(d time.Duration) {
 // advance moves the clock.
 func (c *clock) advance(now time.Duration) { c.now.Store(int64(now)) }
 
-// deadline is when the next timer is due.
+// deadline is when the next timer is due. The driver asks for it after each step, when no worker works: it takes no
+// lock.
 func (c *clock) deadline() (time.Duration, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(c.due) == 0 {
 		return 0, false
 	}
@@ -113,13 +112,12 @@ func (c *clock) take() *timer {
 	return t
 }
 
-// takeFresh returns the timers that were made since the last call, appended to buf[:0].
+// takeFresh returns the timers that were made since the last call, appended to buf[:0]. No worker works when it is
+// called: it takes no lock.
 func (c *clock) takeFresh(buf []*timer) []*timer {
-	c.mu.Lock()
 	buf = append(buf[:0], c.fresh...)
 	clear(c.fresh)
 	c.fresh = c.fresh[:0]
-	c.mu.Unlock()
 	return buf
 }
 
