@@ -71,9 +71,9 @@ type reader struct {
 // good until the next call.
 func (r *reader) readLine() (line []byte, whole bool, err error) {
 	line, err = r.in.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		r.long = r.long[:0]
-		for err == bufio.ErrBufferFull && len(r.long) <= maxLine {
+		for errors.Is(err, bufio.ErrBufferFull) && len(r.long) <= maxLine {
 			r.long = append(r.long, line...)
 			line, err = r.in.ReadSlice('\n')
 		}
@@ -96,7 +96,7 @@ func (r *reader) readLine() (line []byte, whole bool, err error) {
 
 func (r *reader) read() error {
 	line, whole, err := r.readLine()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		r.line = 1
 		return errors.New("not a trace: the file is empty")
 	} else if err != nil {
@@ -110,7 +110,7 @@ func (r *reader) read() error {
 	}
 	for !r.ended {
 		line, whole, err := r.readLine()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			r.line++
 			return r.truncated()
 		} else if err != nil {
@@ -125,7 +125,7 @@ func (r *reader) read() error {
 	}
 	if _, _, err := r.readLine(); err == nil {
 		return errors.New("a line behind the end line: the file holds more than one trace, or it was changed")
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil

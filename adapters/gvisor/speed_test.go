@@ -4,6 +4,7 @@ package gvisor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -268,7 +269,7 @@ func (p *pair) cycle(tb testing.TB, n int, data []byte, watch *stopwatch) {
 		for {
 			n, err := c.Read(buf)
 			got += n
-			if err == io.EOF { //nolint:errorlint // gonet returns io.EOF itself
+			if errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				tb.Fatal(err)
