@@ -263,7 +263,7 @@ func (c *ControlInfo) Diff(before *ControlInfo, changes []Change) []Change {
 // change is how item i changed.
 func (c *ControlInfo) change(before *ControlInfo, i Item) Change {
 	change := Change{Item: i, Source: c.Source(i), kinds: [2]ValueKind{before.kinds[i], c.kinds[i]}, nums: [2]int64{before.nums[i], c.nums[i]}}
-	if items[i].unit == UnitText {
+	if before.kinds[i] == Text || c.kinds[i] == Text {
 		change.texts = &[2]string{before.Value(i).Text, c.Value(i).Text}
 	}
 	return change
