@@ -2,7 +2,7 @@
 // clock, and the driver that works them. It is not about the network namespaces of Linux: both hosts live in this
 // process, no privilege is needed, and no packet leaves it.
 //
-//	sb, err := netns.New(netns.Config{Client: gvisor.Factory{}, Server: gvisor.Factory{}, Seed: 1})
+//	sb, err := netns.New(netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1})
 //	…
 //	sb.Program(netns.Server, "server", netns.Calls(
 //		netns.Call{Op: netns.OpSocket}, netns.Call{Op: netns.OpBind, FD: 3, Addr: server},

@@ -16,6 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"connectlab/adapters/gvisor"
+	"connectlab/netns"
+	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/wire"
 )
@@ -472,6 +475,12 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(lines[0] + `{"n":1` + line[n:] + `{"end":{"at_ns":31536000000000001,"reason":"finished"}}` + "\n"))
 	}
 	f.Add([]byte("{\"trace\":\"connectlab\",\"version\":1,\"header\":{\"seed\":1}}\r\n {\"end\":{\"at_ns\":0,\"reason\":\"until\"}}"))
+	for _, name := range script.Names() {
+		if name == "many" {
+			continue // as plain, a hundred times
+		}
+		f.Add(storyFile(f, name))
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		got, err := read(file)
 		if err != nil {
@@ -483,6 +492,42 @@ func FuzzRead(f *testing.F) {
 		}
 		roundTrip(t, got)
 	})
+}
+
+// storyFile is the trace that a story leaves.
+func storyFile(tb testing.TB, name string) []byte {
+	tb.Helper()
+	file, err := runStory(name)
+	if err != nil {
+		tb.Fatalf("%s: %v", name, err)
+	}
+	return file
+}
+
+func runStory(name string) ([]byte, error) {
+	story, err := script.Builtin(name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = script.Run(story, netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1, Writer: &b})
+	return b.Bytes(), err
+}
+
+// TestStoriesReadBack: what the stories leave reads back to the same octets, and the trace that was kept is the one
+// that was written.
+func TestStoriesReadBack(t *testing.T) {
+	for _, name := range script.Names() {
+		file := storyFile(t, name)
+		got, err := read(file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !bytes.Equal(write(t, got), file) {
+			t.Errorf("%s: written again, the file is another", name)
+		}
+	}
 }
 
 func TestAppendEventAllocatesNothing(t *testing.T) {

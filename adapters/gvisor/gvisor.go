@@ -1,7 +1,7 @@
 // Package gvisor puts gVisor's netstack behind netns.Stack: unchanged code of gVisor's, on virtual time, with all
 // that is random drawn from a seed.
 //
-//	config := netns.Config{Client: netns.HostConfig{Factory: &gvisor.Factory{}}, Server: …}
+//	sb, err := netns.New(netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}})
 //
 // The ideas in order: a stack has a clock of its own, whose timers the driver runs one at a time (clock.go); after a
 // packet was delivered, Settle waits until gVisor's workers have nothing left to do (settle.go); what the stack sends

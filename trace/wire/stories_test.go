@@ -52,6 +52,33 @@ func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string
 	}
 }
 
+// storyPackets are the stories' packets, of each story one of each set of control bits and each length.
+func storyPackets(tb testing.TB) (packets [][]byte) {
+	tb.Helper()
+	for _, name := range script.Names() {
+		story, err := script.Builtin(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		result, err := script.Run(story, netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1})
+		if err != nil {
+			tb.Fatalf("%s: %v", name, err)
+		}
+		type sort struct {
+			flags  trace.Flags
+			length int
+		}
+		seen := map[sort]bool{}
+		for _, e := range result.Trace.Events {
+			if s, ok := e.Detail.(*trace.Sent); ok && !seen[sort{s.Packet.TCP.Flags, s.Packet.Len}] {
+				seen[sort{s.Packet.TCP.Flags, s.Packet.Len}] = true
+				packets = append(packets, s.Packet.Octets)
+			}
+		}
+	}
+	return packets
+}
+
 // gopacket/layers agrees with package wire on every packet of every story.
 func TestAgainstGopacketInStories(t *testing.T) {
 	var all tally

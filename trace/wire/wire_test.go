@@ -377,6 +377,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(segment(v6Client, v6Server, trace.FIN|trace.ACK, "", 5), 5)
 	f.Add(withExtensions(segment(v6Client, v6Server, trace.ACK, "", 0), 0, extension(44, 0), []byte{6, 0, 0, 0, 0, 0, 0, 0}), 0)
 	f.Add(withIPv4Options(segment(v4Client, v4Server, trace.RST, "\x05\x0a\x00\x00\x00\x01\x00\x00\x00\x02\x01\x01", 0), "\x83\x07\x04\xc0\x00\x02\x09\x00"), 0)
+	for _, b := range storyPackets(f) {
+		f.Add(b, 0)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
 		reencode(t, b)
 		if _, err := oracle.Compare(b); err != nil {
