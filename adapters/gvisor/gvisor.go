@@ -11,11 +11,15 @@
 //
 // # Limits
 //
-// A host has one address, of one family, and no other is spoken. close() does not wait with SO_LINGER. gVisor does not
-// know urgent data, and takes the two lower bits of TOS for its own.
+// A host has one address, of one family, and no other is spoken; it does not talk to itself: what it sends to its own
+// address goes out on the link. close() does not wait with SO_LINGER. abort() is gVisor's Abort, which sends a RST in
+// CLOSING, LAST-ACK and TIME-WAIT too, where RFC 9293, Section 3.10.5, has none. gVisor does not know urgent data, and
+// takes the two lower bits of TOS for its own. Its log, which is one for the process, is silenced as soon as a stack is
+// made.
 package gvisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -54,16 +58,18 @@ var _ netns.Factory = (*Factory)(nil)
 
 // Info describes gVisor's stack with the defaults that shape what it does.
 func (f *Factory) Info() netns.Info {
-	return netns.Info{Name: "gvisor", Version: Version, Settings: slices.Clone(settings()), Unsupported: slices.Clone(unsupported)}
+	return netns.Info{
+		Name: "gvisor", Version: Version, Unsupported: slices.Clone(unsupported),
+		Settings: append(slices.Clone(settings()), trace.Setting{Name: "queue to the link", Value: fmt.Sprintf("%d packets", f.queueLength())}),
+	}
 }
+
+func (f *Factory) queueLength() int { return cmp.Or(f.QueueLength, 1024) }
 
 // New makes a stack with one address. It sends nothing before it is called or a packet comes.
 func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 	silence()
-	length := f.QueueLength
-	if length == 0 {
-		length = 1024
-	}
+	length := f.queueLength()
 	if length < 0 {
 		return nil, fmt.Errorf("gvisor: queue length %d is negative", length)
 	}
@@ -101,7 +107,11 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 		options.TransportProtocols = []stack.TransportProtocolFactory{tcp.NewProtocol, icmp.NewProtocol6}
 	}
 	s.stack = stack.New(options)
-	s.barrier = newBarrier(s.stack.TransportProtocolInstance(tcp.ProtocolNumber))
+	var err error
+	if s.barrier, err = newBarrier(s.stack.TransportProtocolInstance(tcp.ProtocolNumber)); err != nil {
+		s.stack.Destroy()
+		return nil, fmt.Errorf("gvisor: %w", err)
+	}
 	if err := s.attach(netip.PrefixFrom(address, env.Address.Bits())); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("gvisor: %v: %v", env.Address, err)

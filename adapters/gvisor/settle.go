@@ -1,7 +1,8 @@
 package gvisor
 
 import (
-	"cmp"
+	"fmt"
+	"strings"
 	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/sleep"
@@ -29,8 +30,8 @@ import (
 // Pause and Resume, which wakes all of them.
 type barrier struct {
 	tcp     stack.TransportProtocol // which owns the workers
-	workers []worker                // nil if they could not be found
-	most    int                     // rounds that wait makes, for the test that shows them needed; 0: as many as it takes
+	workers []worker
+	most    int // rounds that wait makes, for the test that shows them needed; 0: as many as it takes
 }
 
 // A worker is one of gVisor's, with what dispatcher.pause and dispatcher.resume use of it.
@@ -41,28 +42,19 @@ type worker struct {
 	resume chan struct{}
 }
 
-// blindRounds is how many rounds of Pause and Resume stand for a barrier where the workers cannot be found. It is no
-// proof, but a measurement: after one round a SYN that TIME-WAIT handed over is often still in work, after two never.
-const blindRounds = 2
-
-// newBarrier parks the workers of a stack.
-func newBarrier(tcp stack.TransportProtocol) *barrier {
+// newBarrier parks the workers of a stack. Where they cannot be found there is no barrier that surely holds, and a
+// record that may be wrong is worse than none.
+func newBarrier(tcp stack.TransportProtocol) (*barrier, error) {
 	b := &barrier{tcp: tcp, workers: fields.workers(tcp)}
-	if b.workers != nil {
-		tcp.Pause()
+	if b.workers == nil {
+		return nil, fmt.Errorf("the workers of this version are not where they are looked for: %s", strings.Join(fields.missing, ", "))
 	}
-	return b
+	tcp.Pause()
+	return b, nil
 }
 
 // wait returns when nothing that was delivered is still in work.
 func (b *barrier) wait() {
-	if b.workers == nil {
-		for range cmp.Or(b.most, blindRounds) {
-			b.tcp.Pause()
-			b.tcp.Resume()
-		}
-		return
-	}
 	for round := 1; ; round++ {
 		idle := true
 		for i := range b.workers {
@@ -80,8 +72,4 @@ func (b *barrier) wait() {
 }
 
 // release lets all workers go on, so that the stack can be destroyed.
-func (b *barrier) release() {
-	if b.workers != nil {
-		b.tcp.Resume()
-	}
-}
+func (b *barrier) release() { b.tcp.Resume() }

@@ -32,16 +32,44 @@ var arrows = []struct {
 	{"connectlab/adapters/gvisor", []string{"connectlab", "github.com/urfave"},
 		[]string{"connectlab/adapters/gvisor", "connectlab/netns", "connectlab/trace", "connectlab/trace/wire"},
 		"an adapter knows the sandbox's interface and no more"},
+	{"connectlab/trace/wire/internal/oracle", []string{"connectlab", "gvisor.dev", "github.com/urfave"},
+		[]string{"connectlab/trace", "connectlab/trace/wire", "connectlab/trace/wire/internal/oracle"},
+		"the oracle for tests knows the decoder that it holds against another"},
+	{"connectlab/netns/internal/toy", []string{"connectlab", "gvisor.dev", "github.com"},
+		[]string{"connectlab/netns", "connectlab/netns/internal/toy", "connectlab/trace", "connectlab/trace/wire"},
+		"the toy stack for tests knows the sandbox's interface and no more"},
+	{"connectlab/cmd/connectlab", nil, nil, "the program may import anything"},
+}
+
+// soleImporters are who alone imports a library, with tests left out.
+var soleImporters = map[string]string{
+	"gvisor.dev":            "connectlab/adapters/gvisor",
+	"github.com/urfave/cli": "connectlab/cmd/connectlab",
+	"github.com/gopacket":   "connectlab/trace/wire/internal/oracle",
+}
+
+func TestSoleImporters(t *testing.T) {
+	for pkg, p := range goList(t) {
+		for library, sole := range soleImporters {
+			for _, imported := range p.Imports {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && pkg != sole {
+					t.Errorf("%s imports %s: only %s does", pkg, imported, sole)
+				}
+			}
+		}
+	}
 }
 
 func TestArrows(t *testing.T) {
-	deps := goList(t)
+	packages := goList(t)
+	ruled := map[string]bool{}
 	for _, a := range arrows {
-		if deps[a.from] == nil {
+		ruled[a.from] = true
+		if _, ok := packages[a.from]; !ok {
 			t.Errorf("%s: no such package", a.from)
 		}
 	next:
-		for _, dep := range deps[a.from] {
+		for _, dep := range packages[a.from].Deps {
 			for _, ok := range a.but {
 				if dep == ok {
 					continue next
@@ -52,6 +80,11 @@ func TestArrows(t *testing.T) {
 					t.Errorf("%s depends on %s: %s", a.from, dep, a.why)
 				}
 			}
+		}
+	}
+	for pkg := range packages {
+		if !ruled[pkg] && !strings.HasPrefix(pkg, "connectlab/examples") {
+			t.Errorf("%s: a new package needs its rule in arrows", pkg)
 		}
 	}
 }
@@ -75,10 +108,13 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// goList returns the dependencies of each package of the module, tests left out.
-func goList(t *testing.T) map[string][]string {
+// listed is what go list tells of a package, its tests left out.
+type listed struct{ Imports, Deps []string }
+
+// goList returns the packages of the module.
+func goList(t *testing.T) map[string]listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Deps", "connectlab/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "connectlab/...").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
@@ -86,17 +122,17 @@ func goList(t *testing.T) map[string][]string {
 		}
 		t.Fatal(err)
 	}
-	deps := map[string][]string{}
+	packages := map[string]listed{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p struct {
 			ImportPath string
-			Deps       []string
+			listed
 		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return deps
+			return packages
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		deps[p.ImportPath] = append([]string{}, p.Deps...)
+		packages[p.ImportPath] = p.listed
 	}
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestReadmeLadder: the ladder in the README is what the program prints.
+func TestReadmeLadder(t *testing.T) {
+	_, rest, _ := strings.Cut(readme(t), "```\n")
+	ladder, _, found := strings.Cut(rest, "```")
+	lines := strings.Split(strings.TrimRight(ladder, "\n"), "\n")
+	if !found || len(lines) < 10 || strings.TrimSpace(lines[len(lines)-1]) != "…" {
+		t.Fatalf("the README's first block is no ladder that goes on:\n%s", ladder)
+	}
+	beginning := strings.Join(lines[:len(lines)-1], "\n") + "\n"
+	var out, errs bytes.Buffer
+	if status := (program{args: []string{"connectlab", "run", "--show", "ladder"}, stdout: &out, stderr: &errs}).main(); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, &errs)
+	}
+	if !strings.Contains(out.String(), beginning) {
+		t.Errorf("the README's ladder is not what is printed:\n%s\nprinted:\n%s", beginning, &out)
+	}
+}
+
+// TestReadmeCommands: each command line of the README does its work, one after the other.
+func TestReadmeCommands(t *testing.T) {
+	commands := regexp.MustCompile(`(?m)^    go run ./cmd/connectlab (.*?)( +#.*)?$`).FindAllStringSubmatch(readme(t), -1)
+	if len(commands) < 4 {
+		t.Fatalf("%d commands, want at least 4", len(commands))
+	}
+	t.Chdir(t.TempDir())
+	for _, c := range commands {
+		words := []string{"connectlab"}
+		for i, part := range strings.Split(c[1], `"`) {
+			if i%2 == 1 {
+				words = append(words, part) // what is quoted is one word
+			} else {
+				words = append(words, strings.Fields(part)...)
+			}
+		}
+		var out, errs bytes.Buffer
+		if status := (program{args: words, stdout: &out, stderr: &errs}).main(); status != exitOK || out.Len() == 0 {
+			t.Errorf("%s: exit status %d, %d octets printed, stderr: %s", c[0], status, out.Len(), &errs)
+		}
+	}
+}
