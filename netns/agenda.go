@@ -15,64 +15,33 @@ type entry struct {
 // agenda holds what programs, observers and the world have still to do: by time, at one instant by line, for one line
 // (as without lines) by program, and then in the order in which the entries came.
 type agenda struct {
-	heap  []entry
+	heap  heap[entry]
 	order uint64
 }
 
-func (a *agenda) less(i, j int) bool {
-	x, y := &a.heap[i], &a.heap[j]
-	if x.at != y.at {
-		return x.at < y.at
+func (e entry) before(f entry) bool {
+	if e.at != f.at {
+		return e.at < f.at
 	}
-	if x.line != y.line {
-		return x.line < y.line
+	if e.line != f.line {
+		return e.line < f.line
 	}
-	if x.rank != y.rank {
-		return x.rank < y.rank
+	if e.rank != f.rank {
+		return e.rank < f.rank
 	}
-	return x.order < y.order
+	return e.order < f.order
 }
 
 func (a *agenda) push(e entry) {
 	a.order++
 	e.order = a.order
-	a.heap = append(a.heap, e)
-	for i := len(a.heap) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !a.less(i, up) {
-			return
-		}
-		a.heap[i], a.heap[up] = a.heap[up], a.heap[i]
-		i = up
-	}
+	a.heap.push(e)
 }
 
-func (a *agenda) pop() entry {
-	e := a.heap[0]
-	last := len(a.heap) - 1
-	a.heap[0] = a.heap[last]
-	a.heap[last] = entry{}
-	a.heap = a.heap[:last]
-	for i := 0; ; {
-		down := 2*i + 1
-		if down >= last {
-			return e
-		}
-		if down+1 < last && a.less(down+1, down) {
-			down++
-		}
-		if !a.less(down, i) {
-			return e
-		}
-		a.heap[i], a.heap[down] = a.heap[down], a.heap[i]
-		i = down
-	}
-}
+func (a *agenda) pop() entry { return a.heap.pop() }
 
 // next is the time of the first entry.
 func (a *agenda) next() (time.Duration, bool) {
-	if len(a.heap) == 0 {
-		return 0, false
-	}
-	return a.heap[0].at, true
+	e, ok := a.heap.first()
+	return e.at, ok
 }

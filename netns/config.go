@@ -19,6 +19,9 @@ const (
 	NoLinkDelay = time.Duration(-1)
 	// DefaultRest is how long a run goes on after the last program line, if Config.Until is zero.
 	DefaultRest = time.Hour
+	// MaxTime is the longest time that a run takes, and that anything in it is given: 100 years. A run that has not
+	// ended by then is cut off.
+	MaxTime = 100 * 365 * 24 * time.Hour
 	// MaxStepsPerInstant is how many steps may happen at one instant before the run is given up.
 	MaxStepsPerInstant = 100_000
 )
@@ -32,20 +35,21 @@ const (
 // Start is the date at virtual time 0. It is fixed: a run does not depend on the day on which it is made.
 var Start = time.Date(2022, time.July, 31, 0, 0, 0, 0, time.UTC)
 
-// Config shapes a run. It goes into the trace's header, from which the run can be repeated. But for Client and Server
+// Config shapes a run. It goes into the trace's header, from which the run can be repeated: see ConfigOf. But for Client and Server
 // its zero value works.
 type Config struct {
 	// Client and Server make the stacks of the two hosts.
 	Client, Server Factory
 	// Seed is where everything random comes from: initial sequence numbers, ports, the percent of a Fault.
 	Seed uint64
-	// Delay is what the link takes, one way. Zero: DefaultDelay; NoLinkDelay: no time.
+	// Delay is what the link takes, one way, up to MaxTime. Zero: DefaultDelay; NoLinkDelay: no time, which is 0 in the
+	// header.
 	Delay time.Duration
 	// MTU of the link in octets. Zero: DefaultMTU. At least 576 (RFC 791: what each host must take).
 	MTU int
 	// Faults are the link's rules, asked in this order; the first that does not let a packet pass decides.
 	Faults []Fault
-	// Until is the virtual time at which the run is cut off. Zero: DefaultRest after the last program line.
+	// Until is the virtual time at which the run is cut off, up to MaxTime. Zero: DefaultRest after the last program line.
 	Until time.Duration
 	// Story is the text that the programs come from, for the header.
 	Story trace.Story
@@ -94,14 +98,19 @@ func (c *Config) normalize() error {
 		c.Delay = 0
 	case c.Delay < 0:
 		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be negative", c.Delay)}
+	case c.Delay > MaxTime:
+		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be longer than 100 years", c.Delay)}
 	}
 	for i := range c.Faults {
 		if err := c.Faults[i].check(); err != nil {
 			return &OpError{Op: "configure", Err: fmt.Errorf("fault %d: %w", i+1, err)}
 		}
 	}
-	if c.Until < 0 {
+	switch {
+	case c.Until < 0:
 		return &OpError{Op: "configure", Err: fmt.Errorf("until %v: it cannot be negative", c.Until)}
+	case c.Until > MaxTime:
+		return &OpError{Op: "configure", Err: fmt.Errorf("until %v: it cannot be later than 100 years", c.Until)}
 	}
 	return nil
 }
@@ -128,6 +137,29 @@ func (c *Config) header(hosts [2]*host) trace.Header {
 		h.Hosts = append(h.Hosts, hi)
 	}
 	return h
+}
+
+// ConfigOf is the Config of the run that a header is of, apart from its stacks: Client and Server are nil. The error is
+// that of a fault that cannot be read.
+func ConfigOf(h *trace.Header) (Config, error) {
+	c := Config{
+		Story: h.Story, Seed: h.Seed, Delay: h.Delay, MTU: h.MTU, Until: h.Until,
+		OmitData: !h.Data, Record: RecordNoControl,
+	}
+	if h.Delay == 0 {
+		c.Delay = NoLinkDelay
+	}
+	if h.Control {
+		c.Record = RecordAll
+	}
+	for _, text := range h.Faults {
+		f, err := ParseFault(text)
+		if err != nil {
+			return Config{}, err
+		}
+		c.Faults = append(c.Faults, f)
+	}
+	return c, nil
 }
 
 // CapabilityInspect is what the header lists for a stack whose sockets can be looked at: an Inspector.

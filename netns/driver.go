@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"connectlab/trace"
@@ -68,15 +69,23 @@ func (s *Sandbox) choose() (at time.Duration, do func(*Sandbox)) {
 	return at, do
 }
 
-// until is when the run is cut off. Without Config.Until no program line is ever cut off.
+// until is when the run is cut off. Without Config.Until no program line up to MaxTime is ever cut off.
 func (s *Sandbox) until() time.Duration {
 	if s.cfg.Until > 0 {
 		return s.cfg.Until
 	}
-	if len(s.agenda.heap) > 0 {
-		return 1<<63 - 1
+	if _, ok := s.agenda.next(); ok {
+		return MaxTime
 	}
-	return s.lastLine + DefaultRest
+	return min(s.lastLine+DefaultRest, MaxTime)
+}
+
+// later is the time d after at, or the last that there is: no run gets there.
+func later(at, d time.Duration) time.Duration {
+	if d > math.MaxInt64-at {
+		return math.MaxInt64
+	}
+	return at + d
 }
 
 func (s *Sandbox) finish(r trace.EndReason) { s.end = trace.End{At: s.lastEvent, Reason: r} }

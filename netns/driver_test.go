@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectlab/netns"
+	"connectlab/netns/internal/toy"
 	"connectlab/trace"
 	"connectlab/trace/wire"
 
@@ -672,28 +673,28 @@ func TestNonBlocking(t *testing.T) {
 // narrow makes toys that take over only so many octets before they must have heard from the peer.
 func narrow(room int) netns.Factory {
 	return factory(func(env netns.Env) (netns.Stack, error) {
-		s, err := toyFactory{}.New(env)
-		return &narrowStack{toy: s.(*toy), most: room, room: room}, err
+		s, err := toy.Factory{}.New(env)
+		return &narrowStack{Stack: s.(*toy.Stack), most: room, room: room}, err
 	})
 }
 
 type narrowStack struct {
-	*toy
+	*toy.Stack
 	most, room int
 }
 
 func (s *narrowStack) Deliver(packet []byte) {
-	s.toy.Deliver(packet)
+	s.Stack.Deliver(packet)
 	s.room = s.most
 }
 
 func (s *narrowStack) Socket(f netns.Family) (netns.Socket, error) {
-	sock, err := s.toy.Socket(f)
-	return &narrowSocket{sock.(*toySocket), s}, err
+	sock, err := s.Stack.Socket(f)
+	return &narrowSocket{sock.(*toy.Socket), s}, err
 }
 
 type narrowSocket struct {
-	*toySocket
+	*toy.Socket
 	stack *narrowStack
 }
 
@@ -703,7 +704,7 @@ func (s *narrowSocket) Send(data []byte) (int, error) {
 		return 0, netns.ErrWouldBlock
 	}
 	s.stack.room -= n
-	return s.toySocket.Send(data[:n])
+	return s.Socket.Send(data[:n])
 }
 
 // TestManyPieces: sendall goes on each time the stack has room again, recvall until it has them all; each octet is the right
@@ -821,7 +822,7 @@ func TestOutcome(t *testing.T) {
 		{Made: true, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
 		{Made: true, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
 		{Made: true, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
-		{Made: true, Mismatch: -1, At: 30 * ms},
+		{Made: true, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
 	}, server.outcomes, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 		t.Errorf("outcomes (-want +got):\n%s", d)
 	}
@@ -1099,23 +1100,26 @@ func TestConfigErrors(t *testing.T) {
 	errStack := errors.New("no stack today")
 	broken := factory(func(netns.Env) (netns.Stack, error) { return nil, errStack })
 	for want, cfg := range map[string]netns.Config{
-		"configure: client and server need a stack each":                    {},
-		"configure: client and server need":                                 {Client: toyFactory{}},
-		"configure: an MTU of 575: it must be between 576 and 65535 octets": toys(netns.Config{MTU: 575}),
-		"configure: an MTU of 65536":                                        toys(netns.Config{MTU: 65536}),
-		"configure: an MTU of -1":                                           toys(netns.Config{MTU: -1}),
-		"configure: a delay of -2ns: it cannot be negative":                 toys(netns.Config{Delay: -2}),
-		"configure: until -1s: it cannot be negative":                       toys(netns.Config{Until: -time.Second}),
-		`configure: fault 2: unknown host "": the hosts are`:                toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client}, {}}}),
-		"configure: fault 1: an action 9, which there is not":               toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Action: 9}}}),
-		"configure: fault 1: a match 3, which there is not":                 toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Match: 3}}}),
-		"configure: fault 1: packets from number 3 to number 2":             toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, First: 3, Last: 2}}}),
-		"configure: fault 1: 101 percent":                                   toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Percent: 101}}}),
-		"configure: fault 1: a delay of -1ns":                               toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: -1}}}),
-		"configure: fault 1: overtaken by -1 packets":                       toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Overtake: -1}}}),
-		"configure: fault 1: octet 1, bit 8":                                toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Octet: 1, Bit: 8}}}),
-		"client: start the stack: no stack today":                           {Client: broken, Server: closes},
-		"server: start the stack: no stack today":                           {Client: closes, Server: broken},
+		"configure: client and server need a stack each":                                           {},
+		"configure: client and server need":                                                        {Client: toy.Factory{}},
+		"configure: an MTU of 575: it must be between 576 and 65535 octets":                        toys(netns.Config{MTU: 575}),
+		"configure: an MTU of 65536":                                                               toys(netns.Config{MTU: 65536}),
+		"configure: an MTU of -1":                                                                  toys(netns.Config{MTU: -1}),
+		"configure: a delay of -2ns: it cannot be negative":                                        toys(netns.Config{Delay: -2}),
+		"configure: until -1s: it cannot be negative":                                              toys(netns.Config{Until: -time.Second}),
+		"configure: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years":          toys(netns.Config{Delay: netns.MaxTime + 1}),
+		"configure: until 2562047h47m16.854775807s: it cannot be later than 100 years":             toys(netns.Config{Until: 1<<63 - 1}),
+		"configure: fault 1: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years": toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: netns.MaxTime + 1}}}),
+		`configure: fault 2: unknown host "": the hosts are`:                                       toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client}, {}}}),
+		"configure: fault 1: an action 9, which there is not":                                      toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Action: 9}}}),
+		"configure: fault 1: a match 3, which there is not":                                        toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Match: 3}}}),
+		"configure: fault 1: packets from number 3 to number 2":                                    toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, First: 3, Last: 2}}}),
+		"configure: fault 1: 101 percent":                                                          toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Percent: 101}}}),
+		"configure: fault 1: a delay of -1ns":                                                      toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: -1}}}),
+		"configure: fault 1: overtaken by -1 packets":                                              toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Overtake: -1}}}),
+		"configure: fault 1: octet 1, bit 8":                                                       toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Octet: 1, Bit: 8}}}),
+		"client: start the stack: no stack today":                                                  {Client: broken, Server: closes},
+		"server: start the stack: no stack today":                                                  {Client: closes, Server: broken},
 	} {
 		sb, err := netns.New(cfg)
 		var oe *netns.OpError
@@ -1132,7 +1136,7 @@ func TestConfigErrors(t *testing.T) {
 func TestHeader(t *testing.T) {
 	f := faults(t, "drop  client SYN#9")
 	cfg := netns.Config{
-		Client: glass(nil), Server: toyFactory{}, Seed: 3, Delay: netns.NoLinkDelay, MTU: 900, Faults: f, Until: time.Minute,
+		Client: glass(nil), Server: toy.Factory{}, Seed: 3, Delay: netns.NoLinkDelay, MTU: 900, Faults: f, Until: time.Minute,
 		Story: trace.Story{Name: "s", Text: "t"}, OmitData: true,
 	}
 	got := run(t, cfg, func(*netns.Sandbox) {}).Header
@@ -1141,7 +1145,7 @@ func TestHeader(t *testing.T) {
 		Start: netns.Start, Control: true,
 		Hosts: []trace.HostInfo{
 			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: []string{netns.CapabilityInspect}},
-			{Name: "server", Address: "192.0.2.2/24", Stack: "toy", Version: "1", Unsupported: toyFactory{}.Info().Unsupported},
+			{Name: "server", Address: "192.0.2.2/24", Stack: toy.Name, Version: "1", Unsupported: toy.Factory{}.Info().Unsupported},
 		},
 	}, got); d != "" {
 		t.Errorf("header (-want +got):\n%s", d)
@@ -1280,4 +1284,164 @@ func TestProgress(t *testing.T) {
 	if d := cmp.Diff([]int{4096, 8192}, steps); d != "" {
 		t.Errorf("steps at which it was called (-want +got):\n%s", d)
 	}
+}
+
+// TestGetsockopt: what getsockopt reads is its value. Its result is 0 as in C, unless the call itself has failed.
+func TestGetsockopt(t *testing.T) {
+	pending := func(err error) netns.Factory {
+		return blind(func(p *puppet) { p.onSocket = func(s *puppetSocket) { s.pending, s.option = err, 7 } })
+	}
+	for name, c := range map[string]struct {
+		stack netns.Factory
+		call  netns.Call
+		want  string
+		value trace.Value
+	}{
+		"a pending error":       {pending(netns.ErrRefused), netns.Call{Op: netns.OpGetError, FD: 3}, "0 [ECONNREFUSED]", trace.Value{Kind: trace.Text, Text: "ECONNREFUSED"}},
+		"an error without name": {pending(errFull), netns.Call{Op: netns.OpGetError, FD: 3}, "0 [EIO]", trace.Value{Kind: trace.Text, Text: "EIO"}},
+		"no pending error":      {pending(nil), netns.Call{Op: netns.OpGetError, FD: 3}, "0 [0]", trace.Value{Kind: trace.Number}},
+		"an option":             {pending(nil), netns.Call{Op: netns.OpGetOption, FD: 3}, "0 [7]", trace.Value{Kind: trace.Number, Num: 7}},
+		"no descriptor":         {pending(netns.ErrRefused), netns.Call{Op: netns.OpGetError, FD: 4}, "-1 EBADF", trace.Value{}},
+		"not supported":         {toy.Factory{}, netns.Call{Op: netns.OpGetError, FD: 3}, "-1 EOPNOTSUPP", trace.Value{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := watch(netns.Call{}, c.call)
+			tr := run(t, netns.Config{Client: c.stack, Server: blind(nil)}, func(sb *netns.Sandbox) {
+				if err := sb.Program(netns.Client, "client", w); err != nil {
+					t.Fatal(err)
+				}
+			})
+			last := tr.Events[len(tr.Events)-1].Detail.(*trace.Return)
+			if got := w.outcomes[2]; last.String() != c.want || last.Value != c.value || got.Value != c.value || got.Result != last.Result {
+				t.Errorf("the record has %s, the program got %d with the value %v; want %s", last, got.Result, got.Value, c.want)
+			}
+		})
+	}
+}
+
+// TestCountBesideError: what sendall and recvall had done before an error is told beside it.
+func TestCountBesideError(t *testing.T) {
+	// Each call of the stack moves two octets; the third fails.
+	breaks := func() func([]byte) (int, error) {
+		n := 0
+		return func(b []byte) (int, error) {
+			if n++; n == 3 {
+				return 0, netns.ErrReset
+			}
+			return copy(b, "ab"), nil
+		}
+	}
+	client := blind(func(p *puppet) { p.onSocket = func(s *puppetSocket) { s.send, s.receive = breaks(), breaks() } })
+	w := watch(netns.Call{}, netns.Call{Op: netns.OpSendAll, FD: 3, N: 10}, netns.Call{Op: netns.OpReceiveAll, FD: 3, N: 10}, netns.Call{Op: netns.OpClose, FD: 9})
+	tr := run(t, netns.Config{Client: client, Server: blind(nil)}, func(sb *netns.Sandbox) {
+		if err := sb.Program(netns.Client, "client", w); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var counts []int64
+	for _, e := range tr.Events {
+		if r, ok := e.Detail.(*trace.Return); ok && r.Result < 0 {
+			counts = append(counts, r.Count)
+		}
+	}
+	if d := cmp.Diff([]int64{4, 4, 0}, counts); d != "" {
+		t.Errorf("counts in the record (-want +got):\n%s", d)
+	}
+	for i := range w.outcomes {
+		w.outcomes[i].Call = 0
+	}
+	if d := cmp.Diff([]netns.Outcome{
+		{Made: true, Result: -1, Errno: netns.ErrReset, Count: 4, Mismatch: -1},
+		{Made: true, Result: -1, Errno: netns.ErrReset, Count: 4, Data: []byte("abab"), Mismatch: -1},
+		{Made: true, Result: -1, Errno: netns.ErrBadDescriptor, Mismatch: -1},
+	}, w.outcomes[2:], cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
+		t.Errorf("outcomes (-want +got):\n%s", d)
+	}
+}
+
+// TestBreach: a stack that answers a number of octets that cannot be ends the run with an error that names it.
+func TestBreach(t *testing.T) {
+	answers := func(n int) netns.Factory {
+		return blind(func(p *puppet) {
+			p.onSocket = func(s *puppetSocket) {
+				s.send = func([]byte) (int, error) { return n, nil }
+				s.receive = s.send
+			}
+		})
+	}
+	for want, c := range map[string]struct {
+		n  int
+		op netns.Op
+	}{
+		"client: sendall: the stack puppet answered 0 octets of 5": {0, netns.OpSendAll},
+		"client: send: the stack puppet answered 6 octets of 5":    {6, netns.OpSend},
+		"client: send: the stack puppet answered -1 octets of 5":   {-1, netns.OpSend},
+		"client: recv: the stack puppet answered 6 octets of 5":    {6, netns.OpReceive},
+		"client: recv: the stack puppet answered -1 octets of 5":   {-1, netns.OpReceive},
+	} {
+		sb, err := netns.New(netns.Config{Client: answers(c.n), Server: blind(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		of(t, sb, netns.Client, netns.Call{}, netns.Call{Op: c.op, FD: 3, N: 5}, netns.Call{Op: netns.OpClose, FD: 3})
+		tr, err := sb.Run()
+		var oe *netns.OpError
+		if !errors.As(err, &oe) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want an OpError: %s", err, want)
+		}
+		if d := cmp.Diff(trace.End{Reason: trace.BrokenOff, Blocked: []int{3}}, tr.End); d != "" || len(tr.Events) != 3 {
+			t.Errorf("%d events, want 3, the last the call; end (-want +got):\n%s", len(tr.Events), d)
+		}
+	}
+}
+
+// TestClosedWithoutInspector: nobody tells when a socket is gone, so it is forgotten when it is closed. Segments with its
+// addresses are its own even so, until another socket has them.
+func TestClosedWithoutInspector(t *testing.T) {
+	const connections = 50
+	var calls, accepts []netns.Call
+	accepts = append(accepts, netns.Call{}, netns.Call{Op: netns.OpBind, FD: 3, Addr: serverPort}, netns.Call{Op: netns.OpListen, FD: 3, N: 9})
+	for range connections {
+		calls = append(calls, netns.Call{}, netns.Call{Op: netns.OpConnect, FD: 3, Addr: serverPort}, netns.Call{Op: netns.OpClose, FD: 3, At: time.Second})
+		accepts = append(accepts, netns.Call{Op: netns.OpAccept, FD: 3}, netns.Call{Op: netns.OpReceiveAll, FD: 4, N: -1}, netns.Call{Op: netns.OpClose, FD: 4})
+	}
+	var sandbox *netns.Sandbox
+	tr := run(t, toys(netns.Config{}), func(sb *netns.Sandbox) {
+		sandbox = sb
+		of(t, sb, netns.Client, calls...)
+		of(t, sb, netns.Server, accepts...)
+		sb.At(connections*time.Second/2, 1, func() {
+			if s := sb.State(netns.Client, 1); s != trace.NotObserved {
+				t.Errorf("the state of a closed socket is %v, and nobody tells it", s)
+			}
+		})
+	})
+	if c, s := sandbox.Known(netns.Client), sandbox.Known(netns.Server); c != 0 || s != 1 {
+		t.Errorf("%d sockets of the client are known and %d of the server, want none and the listener", c, s)
+	}
+	for _, e := range tr.Events {
+		if a, ok := e.Detail.(*trace.Arrived); ok && e.Socket == 0 {
+			t.Errorf("event %d: %s arrived for no socket", e.N, a.Packet.TCP.Flags)
+		}
+	}
+}
+
+// TestHowThereIsNot: shutdown of a direction that there is not is an error, as in POSIX.
+func TestHowThereIsNot(t *testing.T) {
+	tr := run(t, toys(netns.Config{}), func(sb *netns.Sandbox) {
+		of(t, sb, netns.Client, netns.Call{}, netns.Call{Op: netns.OpShutdown, FD: 3, How: 9})
+	})
+	want(t, "returns", "0s socket() = 3\n0s shutdown(3) = -1 EINVAL", returns(tr, netns.Client))
+	if got := netns.Op(99).String(); got != "Op(99)" {
+		t.Errorf("a call that there is not is %q, want Op(99)", got)
+	}
+}
+
+// TestNegativeArguments: the record shows what a call was given, a negative number too.
+func TestNegativeArguments(t *testing.T) {
+	tr := run(t, toys(netns.Config{}), func(sb *netns.Sandbox) {
+		of(t, sb, netns.Server, netns.Call{}, netns.Call{Op: netns.OpListen, FD: 3, N: -1}, netns.Call{Op: netns.OpSend, FD: 3, N: -1},
+			netns.Call{Op: netns.OpReceive, FD: 3, N: -1})
+	})
+	want(t, "returns", "0s socket() = 3\n0s listen(3, -1) = 0\n0s send(3, -1) = -1 EINVAL\n0s recv(3, -1) = -1 EINVAL", returns(tr, netns.Server))
 }

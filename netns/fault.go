@@ -21,11 +21,12 @@ type Fault struct {
 	First   int     // of the packets that match, from which one on, from 1; 0: from the first
 	Last    int     // and up to which; 0: to the last
 	Percent float64 // and how many in a hundred of these; 0: all
-	// Delay is how much later: of a delayed packet, or of a duplicate.
+	// Delay is how much later, up to MaxTime: of a delayed packet, or of a duplicate.
 	Delay time.Duration
 	// Overtake is how many of the host's packets overtake a reordered one; 0: one.
 	Overtake int
-	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header; Octet 0: any of the TCP segment.
+	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header; Octet 0: any of the TCP segment. A
+	// rule that corrupts is not for packets that have no such octet, and does not count them.
 	Octet, Bit int
 
 	text string // as it was written
@@ -78,7 +79,8 @@ const faultForm = "ACTION HOST PACKETS [ARGUMENT], as in \"drop server SYN,ACK#1
 // ParseFault reads a rule: an action (drop, delay, duplicate, corrupt, reorder), a host, which packets (control bits,
 // "data" or "any", then "#2" or "#2-4" to count, then "10%"), and an argument: for delay the time, for duplicate how
 // much later the second comes (default none), for reorder how many packets overtake it (default 1), for corrupt the
-// octet and bit to flip, as "32.7", counted from the IP header (default: any of the TCP segment).
+// octet and bit to flip, as "32.7", counted from the IP header (default: any of the TCP segment; the rule is not for
+// packets that are too short).
 func ParseFault(text string) (Fault, error) {
 	f := Fault{text: strings.Join(strings.Fields(text), " ")}
 	words, at := splitWords(text)
@@ -250,6 +252,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("%v percent: it must be between 0 and 100", f.Percent)
 	case f.Delay < 0:
 		return fmt.Errorf("a delay of %v: it cannot be negative", f.Delay)
+	case f.Delay > MaxTime:
+		return fmt.Errorf("a delay of %v: it cannot be longer than 100 years", f.Delay)
 	case f.Overtake < 0:
 		return fmt.Errorf("overtaken by %d packets", f.Overtake)
 	case f.Octet < 0 || f.Bit < 0 || f.Bit > 7:
@@ -276,8 +280,12 @@ func splitWords(text string) (words []string, at []int) {
 }
 
 // ParseTime reads a time of a story or a flag: seconds, as "1", ".010" or "1.5", or a number with a unit, as "10ms".
+// It is at most MaxTime.
 func ParseTime(word string) (time.Duration, error) {
-	if d, err := time.ParseDuration(word); err == nil && d >= 0 {
+	tooLong := fmt.Errorf("expected a time up to 100 years, found %q", word)
+	if d, err := time.ParseDuration(word); err == nil && d > MaxTime {
+		return 0, tooLong
+	} else if err == nil && d >= 0 {
 		return d, nil
 	}
 	whole, fraction, _ := strings.Cut(word, ".")
@@ -286,10 +294,14 @@ func ParseTime(word string) (time.Duration, error) {
 	}
 	s, _ := strconv.ParseInt("0"+whole, 10, 64)
 	ns, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
-	if s > int64(1<<63-1)/int64(time.Second)-1 {
-		return 0, fmt.Errorf("expected a time below 292 years, found %q", word)
+	if s > int64(MaxTime/time.Second) {
+		return 0, tooLong
 	}
-	return time.Duration(s)*time.Second + time.Duration(ns), nil
+	d := time.Duration(s)*time.Second + time.Duration(ns)
+	if d > MaxTime {
+		return 0, tooLong
+	}
+	return d, nil
 }
 
 func digits(s string) bool {
@@ -317,6 +329,9 @@ func newRule(f Fault, seed uint64, index int) *rule {
 
 // hits reports whether the rule is for this packet of its host, and counts it.
 func (r *rule) hits(p *trace.Packet) bool {
+	if r.Action == FaultCorrupt && r.Octet >= p.Len {
+		return false // nor is there one in an empty packet
+	}
 	switch r.Match {
 	case MatchAny:
 	case MatchData:
@@ -339,7 +354,7 @@ func (r *rule) hits(p *trace.Packet) bool {
 // record may have left the data out.
 func (r *rule) bit(p *trace.Packet) (octet, bit int) {
 	if r.Octet > 0 {
-		return min(r.Octet, p.Len-1), r.Bit
+		return r.Octet, r.Bit
 	}
 	from := 0
 	if p.Kind == trace.PacketTCP {

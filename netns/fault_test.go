@@ -181,13 +181,13 @@ func TestParseTime(t *testing.T) {
 	for word, want := range map[string]time.Duration{
 		"0": 0, "1": time.Second, "1.": time.Second, "1.5": 1500 * time.Millisecond, ".010": 10 * time.Millisecond,
 		".000000001": 1, "0.1": 100 * time.Millisecond, "007": 7 * time.Second, "31536000": 8760 * time.Hour,
-		"10ms": 10 * time.Millisecond, "1h30m": 90 * time.Minute, "0s": 0,
+		"10ms": 10 * time.Millisecond, "1h30m": 90 * time.Minute, "0s": 0, "3153600000": netns.MaxTime, "876000h": netns.MaxTime,
 	} {
 		if got, err := netns.ParseTime(word); err != nil || got != want {
 			t.Errorf("%q: %v, %v, want %v", word, got, err, want)
 		}
 	}
-	for _, word := range []string{"", ".", "-1", "-1s", "1.5.2", "1 s", "1e3", "ten", ".0000000001", "9999999999", "99999999999", "+1", "1,5", "99999999h"} {
+	for _, word := range []string{"", ".", "-1", "-1s", "1.5.2", "1 s", "1e3", "ten", ".0000000001", "9999999999", "99999999999", "+1", "1,5", "99999999h", "3153600000.000000001", "876000h1ns", "9223372035"} {
 		if got, err := netns.ParseTime(word); err == nil {
 			t.Errorf("%q: %v, want an error", word, got)
 		} else if !strings.Contains(err.Error(), "expected a time") || !strings.Contains(err.Error(), fmt.Sprintf("%q", word)) {

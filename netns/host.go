@@ -83,12 +83,13 @@ func (h *host) find(s Socket) *socket {
 	return k
 }
 
-// gone reports whether s was forgotten: a timer that nobody stopped may still name it. It would get another number.
+// gone reports whether s was forgotten: a timer that nobody stopped may still name it. It would get another number. So
+// would one that a stack without an inspector has made and no call has handed out yet; it gets its number then.
 func (h *host) gone(s Socket) bool {
-	if h.inspector == nil || h.sockets[s] != nil {
+	if h.sockets[s] != nil {
 		return false
 	}
-	return s.(Reporter).Status().Gone
+	return h.inspector == nil || s.(Reporter).Status().Gone
 }
 
 // cameTo says that a connection came to a listener.
@@ -132,11 +133,12 @@ func (h *host) setListens(k *socket, listens bool) {
 	}
 }
 
-// forget drops a socket that is gone. Its number is never used again.
+// forget drops a socket that is gone. Its number is never used again. Without an inspector that is one that was closed:
+// the stack may still be busy with it, and segments with its addresses are its own until another socket takes them.
 func (h *host) forget(k *socket) {
 	delete(h.sockets, k.sock)
 	delete(h.byNumber, k.number)
-	if k.holds && h.byTuple[k.at] == k {
+	if k.reporter != nil && k.holds && h.byTuple[k.at] == k {
 		delete(h.byTuple, k.at)
 	}
 	h.setListens(k, false)

@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"slices"
 	"time"
 
 	"connectlab/trace"
@@ -11,7 +12,6 @@ import (
 type flight struct {
 	at     time.Duration // when it arrives
 	order  uint64        // of sending; decides between packets that arrive at one instant
-	index  int           // in the link's heap
 	to     *host
 	octets []byte        // what will be delivered
 	packet trace.Packet  // octets decoded
@@ -21,11 +21,11 @@ type flight struct {
 	behind time.Duration // reordered: when the last of those that overtake it arrives
 }
 
-// link carries packets between the two hosts. It is a heap of flights, ordered by arrival and then by sending.
+// link carries packets between the two hosts.
 type link struct {
 	s       *Sandbox
 	up      bool
-	heap    []*flight
+	heap    heap[*flight] // by arrival, and then by sending
 	free    []*flight
 	retired []*flight // done with, but the open step of the record may still refer to them
 	order   uint64
@@ -33,56 +33,11 @@ type link struct {
 	waiting []*flight // reordered flights that nothing has overtaken yet
 }
 
-func (l *link) less(a, b *flight) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
-
-func (l *link) push(f *flight) {
-	f.index = len(l.heap)
-	l.heap = append(l.heap, f)
-	l.rise(f.index)
-}
-
-func (l *link) rise(i int) {
-	for i > 0 {
-		up := (i - 1) / 2
-		if !l.less(l.heap[i], l.heap[up]) {
-			return
-		}
-		l.swap(i, up)
-		i = up
-	}
-}
-
-func (l *link) sink(i int) {
-	for {
-		down := 2*i + 1
-		if down >= len(l.heap) {
-			return
-		}
-		if right := down + 1; right < len(l.heap) && l.less(l.heap[right], l.heap[down]) {
-			down = right
-		}
-		if !l.less(l.heap[down], l.heap[i]) {
-			return
-		}
-		l.swap(i, down)
-		i = down
-	}
-}
-
-func (l *link) swap(i, j int) {
-	l.heap[i], l.heap[j] = l.heap[j], l.heap[i]
-	l.heap[i].index, l.heap[j].index = i, j
-}
+func (f *flight) before(g *flight) bool { return f.at < g.at || f.at == g.at && f.order < g.order }
 
 // pop takes the flight that arrives first.
 func (l *link) pop() *flight {
-	f := l.heap[0]
-	last := len(l.heap) - 1
-	l.swap(0, last)
-	l.heap = l.heap[:last]
-	if last > 0 {
-		l.sink(0)
-	}
+	f := l.heap.pop()
 	for i, w := range l.waiting {
 		if w == f { // its time was up before anything overtook it
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
@@ -94,10 +49,11 @@ func (l *link) pop() *flight {
 
 // next is when the first flight arrives.
 func (l *link) next() (time.Duration, bool) {
-	if len(l.heap) == 0 {
+	f, ok := l.heap.first()
+	if !ok {
 		return 0, false
 	}
-	return l.heap[0].at, true
+	return f.at, true
 }
 
 func (l *link) get() *flight {
@@ -150,7 +106,7 @@ func (l *link) send(from *host, f *flight, socket int) {
 	}
 	l.order++
 	f.order = l.order
-	f.at = l.s.now + l.s.cfg.Delay
+	f.at = later(l.s.now, l.s.cfg.Delay)
 	f.to = l.s.hosts[1-from.index]
 	r := l.decide(from, f)
 	if r == nil {
@@ -162,7 +118,7 @@ func (l *link) send(from *host, f *flight, socket int) {
 		lose(trace.Fate{Kind: trace.Dropped, Rule: r.text})
 	case FaultDelay:
 		fate(trace.Fate{Kind: trace.Delayed, Rule: r.text, Delay: r.Delay})
-		f.at += r.Delay
+		f.at = later(f.at, r.Delay)
 		l.depart(f)
 	case FaultDuplicate:
 		fate(trace.Fate{Kind: trace.Duplicated, Rule: r.text, Delay: r.Delay})
@@ -170,8 +126,8 @@ func (l *link) send(from *host, f *flight, socket int) {
 		l.s.read(again)
 		l.depart(f)
 		l.order++
-		again.order, again.at = l.order, f.at+r.Delay
-		l.push(again)
+		again.order, again.at = l.order, later(f.at, r.Delay)
+		l.heap.push(again)
 	case FaultCorrupt:
 		octet, bit := r.bit(&f.packet)
 		fate(trace.Fate{Kind: trace.Corrupted, Rule: r.text, Octet: octet, Bit: bit})
@@ -183,8 +139,8 @@ func (l *link) send(from *host, f *flight, socket int) {
 	case FaultReorder:
 		fate(trace.Fate{Kind: trace.Reordered, Rule: r.text})
 		f.wait = r.Overtake
-		f.at += reorderLimit
-		l.push(f)
+		f.at = later(f.at, reorderLimit)
+		l.heap.push(f)
 		l.waiting = append(l.waiting, f)
 	}
 }
@@ -201,7 +157,7 @@ func (l *link) decide(from *host, f *flight) (first *rule) {
 
 // depart puts a flight on its way; flights that wait to be overtaken may follow it.
 func (l *link) depart(f *flight) {
-	l.push(f)
+	l.heap.push(f)
 	rest := l.waiting[:0]
 	for _, w := range l.waiting {
 		if w.to == f.to && f.at <= w.at { // else w is there first: it has waited for long enough
@@ -214,8 +170,7 @@ func (l *link) depart(f *flight) {
 		}
 		l.order++
 		w.at, w.order = w.behind, l.order
-		l.rise(w.index)
-		l.sink(w.index)
+		l.heap.changed(slices.Index(l.heap.items, w))
 	}
 	l.waiting = rest
 }

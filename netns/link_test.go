@@ -262,12 +262,12 @@ func corrupted(t *testing.T, tr *trace.Trace) (sent *trace.Packet, fate *trace.F
 // that covers the bit is bad. The record keeps what was sent.
 func TestCorrupt(t *testing.T) {
 	for rule, want := range map[string]struct{ octet, bit int }{
-		"corrupt client data#1 41.0":   {41, 0},
-		"corrupt client data#1 44.7":   {44, 7},
-		"corrupt client data#1 34.3":   {34, 3},
-		"corrupt client data#1 8.7":    {8, 7}, // TTL
-		"corrupt client data#1 9999.1": {44, 1},
-		"corrupt client data#1":        {-1, -1},
+		"corrupt client data#1 41.0": {41, 0},
+		"corrupt client data#1 44.7": {44, 7},
+		"corrupt client data#1 34.3": {34, 3},
+		"corrupt client data#1 8.7":  {8, 7},  // TTL
+		"corrupt client any#1 44.1":  {44, 1}, // those before it have no octet 44 and do not count
+		"corrupt client data#1":      {-1, -1},
 	} {
 		t.Run(rule, func(t *testing.T) {
 			tr := run(t, toys(netns.Config{Faults: faults(t, rule)}), func(sb *netns.Sandbox) { plain(t, sb, 5) })
@@ -441,5 +441,75 @@ func TestQueueFull(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"10ms #2"}, arrivals(tr, netns.Server)); d != "" {
 		t.Errorf("arrivals (-want +got):\n%s", d)
+	}
+}
+
+// TestCorruptNothing: a rule that corrupts lets a packet pass that does not have the octet, and an empty one.
+func TestCorruptNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule   string
+		packet []byte
+	}{
+		"too short":             {"corrupt client any 40.0", segment(netns.Client, trace.ACK, 1)},
+		"empty":                 {"corrupt client any", []byte{}},
+		"empty, an octet named": {"corrupt client any 1.0", []byte{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := run(t, netns.Config{Server: blind(nil), Faults: faults(t, c.rule), Client: blind(func(p *puppet) {
+				p.at(0, "talk", func() { p.out = append(p.out, outgoing{octets: c.packet}) })
+			})}, func(*netns.Sandbox) {})
+			if d := cmp.Diff([]string(nil), fates(tr)); d != "" {
+				t.Errorf("fates (-want +got):\n%s", d)
+			}
+			last := tr.Events[len(tr.Events)-1]
+			a, ok := last.Detail.(*trace.Arrived)
+			if !ok || !bytes.Equal(a.Packet.Octets, c.packet) {
+				t.Errorf("the last event is %s, want the arrival of %x", short(&last), c.packet)
+			}
+		})
+	}
+}
+
+// TestLastTime: times that add up to more than can be counted do not begin anew. The run is cut off at MaxTime.
+func TestLastTime(t *testing.T) {
+	const most = netns.MaxTime
+	cutOff := trace.End{At: most, Reason: trace.UntilReached}
+	for name, c := range map[string]struct {
+		cfg  netns.Config
+		set  func(*testing.T, *netns.Sandbox)
+		want []string // the events
+	}{
+		"calls": {
+			set: func(t *testing.T, sb *netns.Sandbox) {
+				of(t, sb, netns.Server, netns.Call{At: most / 2}, netns.Call{At: most / 2}, netns.Call{At: 1<<63 - 1})
+			},
+			want: []string{
+				"1 438000h0m0s server/0 cause 0: socket()", "2 438000h0m0s server/1 cause 1: return of 1 = 3",
+				"3 876000h0m0s server/0 cause 0: socket()", "4 876000h0m0s server/2 cause 3: return of 3 = 4",
+			},
+		},
+		"a function": {set: func(_ *testing.T, sb *netns.Sandbox) { sb.At(1<<63-1, 1, func() { t.Error("it was called") }) }},
+		"a delay of the link": {
+			cfg: netns.Config{Delay: most, Faults: faults(t, "delay client any 876000h")},
+			set: func(t *testing.T, sb *netns.Sandbox) {
+				of(t, sb, netns.Client, netns.Call{At: most}, netns.Call{Op: netns.OpConnect, FD: 3, Addr: serverPort})
+			},
+			want: []string{
+				"1 876000h0m0s client/0 cause 0: socket()", "2 876000h0m0s client/1 cause 1: return of 1 = 3",
+				"3 876000h0m0s client/1 cause 0: connect(3, 192.0.2.2:80)", "4 876000h0m0s client/1 cause 3: sent SYN len 0",
+				`5 876000h0m0s client/1 cause 4: delayed by "delay client any 876000h"`,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := run(t, toys(c.cfg), func(sb *netns.Sandbox) { c.set(t, sb) })
+			if d := cmp.Diff(c.want, lines(tr)); d != "" {
+				t.Errorf("events (-want +got):\n%s", d)
+			}
+			tr.End.Blocked = nil
+			if d := cmp.Diff(cutOff, tr.End); d != "" {
+				t.Errorf("end (-want +got):\n%s", d)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package netns
 
 import (
 	"errors"
+	"fmt"
 
 	"connectlab/trace"
 )
@@ -37,11 +38,11 @@ func (s *Sandbox) proceed(p *process, last Outcome) {
 		return
 	}
 	p.call = call
-	at := call.At
+	at := max(call.At, s.now)
 	if !call.Absolute {
-		at += s.now
+		at = later(s.now, max(call.At, 0))
 	}
-	s.agenda.push(entry{at: max(at, s.now), line: call.Line, rank: p.rank, proc: p})
+	s.agenda.push(entry{at: at, line: call.Line, rank: p.rank, proc: p})
 }
 
 // makeCall makes the program's call: a step of its own.
@@ -81,7 +82,7 @@ func (s *Sandbox) makeCall(p *process) {
 // record is the call as the trace shows it.
 func record(p *process) trace.Call {
 	c := &p.call
-	r := trace.Call{Name: c.Op.String(), FD: c.FD, Len: -1, Text: c.Text, Program: p.name, Line: c.Line}
+	r := trace.Call{Name: c.Op.String(), FD: c.FD, Len: trace.NoLen, Text: c.Text, Program: p.name, Line: c.Line}
 	switch c.Op {
 	case OpSocket:
 		r.FD = -1
@@ -92,7 +93,7 @@ func record(p *process) trace.Call {
 	case OpReceive:
 		r.Len = c.N
 	case OpReceiveAll:
-		if c.N >= 0 {
+		if c.N >= 0 { // else to the end of data
 			r.Len = c.N
 		}
 	case OpSend, OpSendAll:
@@ -130,7 +131,8 @@ func (s *Sandbox) comeBack(p *process, cause int) {
 			number = p.socket.number
 		}
 		s.rec.Return(s.now, p.host.name, number, cause, trace.Return{
-			Call: p.callN, Result: p.out.Result, Errno: string(p.out.Errno), Addr: p.out.Addr, Accepted: p.accept,
+			Call: p.callN, Result: p.out.Result, Errno: string(p.out.Errno), Value: p.out.Value, Count: p.out.Count,
+			Addr: p.out.Addr, Accepted: p.accept,
 		})
 	}
 	s.proceed(p, p.out)
@@ -174,21 +176,35 @@ func (s *Sandbox) attempt(p *process) (progress, done bool) {
 	case OpReceive, OpReceiveAll:
 		return s.receive(p, d)
 	case OpShutdown:
+		if call.How > ShutBoth {
+			return true, p.fail(ErrInvalid)
+		}
 		return true, p.end(k.sock.Shutdown(call.How))
 	case OpClose, OpAbort:
 		*d = descriptor{}
 		if h.inspector == nil {
 			h.setListens(k, false)
+			s.gone = append(s.gone, k) // nobody tells how long the stack keeps it
 		}
 		if call.Op == OpAbort {
 			return true, p.end(k.sock.Abort())
 		}
 		return true, p.end(k.sock.Close())
 	case OpGetError:
-		return true, p.end(k.sock.PendingError())
+		switch err := k.sock.PendingError(); {
+		case err == nil:
+			p.out.Value = trace.Value{Kind: trace.Number}
+		case errors.Is(err, ErrUnsupported):
+			return true, p.fail(err)
+		default:
+			p.out.Value = trace.Value{Kind: trace.Text, Text: string(errno(err))}
+		}
+		return true, true
 	case OpGetOption:
 		n, err := k.sock.Option(call.Option)
-		p.out.Result = int64(n)
+		if err == nil {
+			p.out.Value = trace.Value{Kind: trace.Number, Num: int64(n)}
+		}
 		return true, p.end(err)
 	case OpSetOption:
 		return true, p.end(k.sock.SetOption(call.Option, call.N))
@@ -208,13 +224,31 @@ func (p *process) end(err error) bool {
 	return true
 }
 
-// fail makes err the call's outcome.
+// fail makes err the call's outcome. What was sent or received before is told beside it.
 func (p *process) fail(err error) bool {
-	p.out.Result = -1
-	if !errors.As(err, &p.out.Errno) {
-		p.out.Errno = ErrOther
+	p.out.Result, p.out.Errno = -1, errno(err)
+	if p.count > 0 {
+		p.out.Count = int64(p.count)
+	}
+	if len(p.data) > 0 {
+		p.out.Data = p.data
 	}
 	return true
+}
+
+// errno is the name of a stack's error.
+func errno(err error) Errno {
+	var e Errno
+	if errors.As(err, &e) {
+		return e
+	}
+	return ErrOther
+}
+
+// breach ends the run: a stack answered n octets and no error, of most that there were. The call does not come back.
+func (s *Sandbox) breach(p *process, n, most int) {
+	s.failure = &OpError{Op: p.call.Op.String(), Host: p.host.name, Err: fmt.Errorf(
+		"the stack %s answered %d octets of %d and no error, which a Socket never does", p.host.factory.Info().Name, n, most)}
 }
 
 // wait is for a call that cannot be done now: it blocks, or comes back with err.
@@ -288,6 +322,9 @@ func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
 			return true, true
 		case err != nil:
 			return true, p.fail(err)
+		case n < 0 || n > len(piece) || n == 0 && len(piece) > 0:
+			s.breach(p, n, len(piece))
+			return progress, false
 		}
 		k.sent += uint64(n)
 		p.count += n
@@ -323,6 +360,9 @@ func (s *Sandbox) receive(p *process, d *descriptor) (progress, done bool) {
 			return progress, done
 		case err != nil:
 			return true, p.fail(err)
+		case n < 0 || n > len(piece):
+			s.breach(p, n, len(piece))
+			return progress, false
 		}
 		piece = piece[:n]
 		if call.Verify && p.wrong < 0 {

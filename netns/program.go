@@ -1,15 +1,18 @@
 package netns
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
+
+	"connectlab/trace"
 )
 
 // A Program is an application on a host: it is asked for its next call when the last one has returned. Calls block
 // until they have a result, unless the descriptor was made non-blocking.
 type Program interface {
 	// Next returns the next call, or false when the program is over. last is what came of the call before; at first,
-	// and after a reboot of the host (when the call before may never have returned), it is zero. The data of last
+	// and after a reboot of the host (when the call before may never have returned), Made is false. The data of last
 	// belong to the sandbox and are good until Next returns.
 	Next(last Outcome) (Call, bool)
 }
@@ -40,8 +43,8 @@ const (
 	OpShutdown              // FD, How
 	OpClose                 // FD
 	OpAbort                 // FD
-	OpGetError              // FD: SO_ERROR, the result is -1 and the pending error, or 0
-	OpGetOption             // FD, Option: the result is its value
+	OpGetError              // FD: SO_ERROR, the value is the pending error's name, or 0
+	OpGetOption             // FD, Option: the value is the option's
 	OpSetOption             // FD, Option, N
 	OpNonBlocking           // FD, N: 1 makes the descriptor non-blocking, 0 blocking
 )
@@ -52,7 +55,12 @@ var opNames = [...]string{
 }
 
 // String prints the call's name as in C.
-func (o Op) String() string { return opNames[o] }
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return fmt.Sprintf("Op(%d)", uint8(o))
+}
 
 // A Call is one line of a program.
 type Call struct {
@@ -80,12 +88,14 @@ type Call struct {
 
 // An Outcome is what came of a call.
 type Outcome struct {
-	Made   bool // false: there was no call before, or it died with its host
-	Call   int  // the N of the Call's event; 0 without a recorder
-	Result int64
+	Made   bool           // false: there was no call before, or it died with its host
+	Call   int            // the N of the Call's event; 0 without a recorder
+	Result int64          // as in C: -1 for an error; a descriptor; octets
 	Errno  Errno          // empty: no error
+	Value  trace.Value    // getsockopt: a Number, or a Text, the name of the pending error
+	Count  int64          // octets that were sent or received before the error; 0: none, or no error
 	Addr   netip.AddrPort // accept: the peer
-	Data   []byte         // received, at most the first 64 KiB
+	Data   []byte         // received, before an error too, at most the first 64 KiB
 	// Mismatch is the position in the stream of the first octet that was received and is not the stream's; -1: none.
 	Mismatch int64
 	At       time.Duration

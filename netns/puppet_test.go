@@ -151,6 +151,8 @@ type puppetSocket struct {
 	send, receive func([]byte) (int, error)
 	accept        func() (netns.Socket, error)
 	connect       func() error
+	pending       error
+	option        int // the value of each; 0: there are none
 }
 
 func (s *puppetSocket) Status() netns.Status { return s.status }
@@ -218,6 +220,19 @@ func (s *puppetSocket) Connect(a netip.AddrPort) error {
 		return netns.ErrInProgress
 	}
 	return s.connect()
+}
+
+func (s *puppetSocket) PendingError() error {
+	s.called("getsockopt")
+	return s.pending
+}
+
+func (s *puppetSocket) Option(o netns.Option) (int, error) {
+	if s.option == 0 {
+		return s.Unsupported.Option(o)
+	}
+	s.called("getsockopt")
+	return s.option, nil
 }
 
 func (s *puppetSocket) LocalAddr() netip.AddrPort  { return s.local }

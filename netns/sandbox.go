@@ -31,10 +31,11 @@ type Sandbox struct {
 	gone      []*socket // in this step, still to be forgotten
 	buffer    []byte    // for the octets of calls
 	failure   error
+	closed    bool
 }
 
 // New makes a sandbox: two stacks, freshly made, and a link that is up. Nothing has happened in it yet. Its stacks
-// live until Run returns.
+// live until Run returns, or Close.
 func New(cfg Config) (*Sandbox, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
@@ -97,10 +98,28 @@ func (s *Sandbox) At(at time.Duration, line int, do func()) {
 	s.agenda.push(entry{at: max(at, s.now), line: line, do: do})
 }
 
+// Close destroys the stacks of a sandbox that is not to be run. After Run, which does so itself, and a second time it
+// does nothing.
+func (s *Sandbox) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, h := range s.hosts {
+		if h.stack != nil {
+			h.stack.Close()
+		}
+	}
+}
+
 // Run runs the sandbox until its end, destroys the stacks, and returns the trace: nil without a recorder or with
 // Config.Writer. An error says why there is no whole record: the run could not go on, or the record could not be
-// written. What was recorded until then is in the trace (or was written) all the same.
+// written. What was recorded until then is in the trace (or was written) all the same. A
+// second Run panics, and so does one after Close.
 func (s *Sandbox) Run() (*trace.Trace, error) {
+	if s.closed {
+		panic("netns: Run called twice, or after Close")
+	}
 	s.loop()
 	for _, h := range s.hosts {
 		for _, p := range h.blocked {
@@ -109,16 +128,12 @@ func (s *Sandbox) Run() (*trace.Trace, error) {
 			}
 		}
 	}
-	for _, h := range s.hosts {
-		if h.stack != nil {
-			h.stack.Close()
-		}
-	}
+	s.Close()
 	if s.rec == nil {
 		return nil, s.failure
 	}
 	if s.failure != nil && s.end.Reason != trace.TooManySteps {
-		s.end.At = s.lastEvent
+		s.end.At, s.end.Reason = s.lastEvent, trace.BrokenOff
 		if s.cfg.Writer != nil {
 			return nil, s.failure // without an end a reader sees that the run broke off
 		}
@@ -190,10 +205,10 @@ func (s *Sandbox) State(host string, number int) trace.State {
 	}
 	k := h.byNumber[number]
 	switch {
+	case h.inspector == nil:
+		return trace.NotObserved
 	case k == nil:
 		return trace.Closed
-	case k.reporter == nil:
-		return trace.NotObserved
 	}
 	return k.reporter.Status().State
 }

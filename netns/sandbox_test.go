@@ -1,12 +1,15 @@
 package netns_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"connectlab/netns"
+	"connectlab/netns/internal/toy"
 	"connectlab/trace"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,7 +86,7 @@ func run(t *testing.T, cfg netns.Config, set func(*netns.Sandbox)) *trace.Trace 
 }
 
 func toys(cfg netns.Config) netns.Config {
-	cfg.Client, cfg.Server = toyFactory{}, toyFactory{}
+	cfg.Client, cfg.Server = toy.Factory{}, toy.Factory{}
 	return cfg
 }
 
@@ -142,5 +145,72 @@ func TestToy(t *testing.T) {
 50 70ms server/2 cause 49: arrived ACK len 0`), "\n")
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("record (-want +got):\n%s", d)
+	}
+}
+
+// TestClose: the stacks of a sandbox are destroyed once, by Run or by Close, and it cannot be run then.
+func TestClose(t *testing.T) {
+	runs := func(sb *netns.Sandbox) {
+		if _, err := sb.Run(); err != nil {
+			t.Error(err)
+		}
+	}
+	closes := (*netns.Sandbox).Close
+	for name, ends := range map[string][]func(*netns.Sandbox){
+		"run": {runs}, "run and close": {runs, closes}, "close": {closes}, "close twice": {closes, closes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			closed := 0
+			counts := blind(func(p *puppet) { p.onClose = func() { closed++ } })
+			sb, err := netns.New(netns.Config{Client: counts, Server: counts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, end := range ends {
+				end(sb)
+			}
+			if closed != 2 {
+				t.Errorf("%d stacks were destroyed, want two", closed)
+			}
+			defer func() {
+				if p := fmt.Sprint(recover()); !strings.HasPrefix(p, "netns: Run called twice") {
+					t.Errorf("Run: panic %s, want one that tells why", p)
+				}
+			}()
+			_, _ = sb.Run()
+		})
+	}
+}
+
+// TestConfigOf: a run is repeated from its header alone.
+func TestConfigOf(t *testing.T) {
+	for name, cfg := range map[string]netns.Config{
+		"defaults": {},
+		"nothing of the defaults": {
+			Seed: 7, Delay: netns.NoLinkDelay, MTU: 600, Faults: faults(t, "duplicate client 30% 1ms", "delay server any#2 5ms"), Until: time.Minute,
+			Story: trace.Story{Name: "s", Text: "t"}, OmitData: true, Record: netns.RecordNoControl,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			record := func(cfg netns.Config) *trace.Trace {
+				return run(t, toys(cfg), func(sb *netns.Sandbox) { plain(t, sb, 3000) })
+			}
+			want := record(cfg)
+			again, err := netns.ConfigOf(&want.Header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := record(again)
+			if d := cmp.Diff(want.Header, got.Header); d != "" {
+				t.Errorf("header (-first +again):\n%s", d)
+			}
+			if d := cmp.Diff(lines(want), lines(got)); d != "" {
+				t.Errorf("events (-first +again):\n%s", d)
+			}
+		})
+	}
+	var fe *netns.FaultError
+	if _, err := netns.ConfigOf(&trace.Header{Faults: []string{"lose client any"}}); !errors.As(err, &fe) {
+		t.Errorf("a fault that cannot be read: error %v, want a FaultError", err)
 	}
 }

@@ -86,7 +86,8 @@ type Socket interface {
 	// Connect begins to connect and answers ErrInProgress. Called again, it answers ErrInProgress as long as that goes
 	// on, then, once, nil or the error that ended it.
 	Connect(remote netip.AddrPort) error
-	// Send takes over some or all of data and tells how many octets; ErrWouldBlock when it can take none now.
+	// Send takes over some or all of data and tells how many octets; ErrWouldBlock when it can take none now. 0 and no
+	// error, of data that are not empty, breaks the contract and ends the run.
 	Send(data []byte) (int, error)
 	// Receive fills buf with what has arrived. 0 and no error: the peer has closed, and all its data were received.
 	Receive(buf []byte) (int, error)
@@ -95,7 +96,8 @@ type Socket interface {
 	Close() error
 	// Abort ends the connection at once (ABORT of RFC 9293, Section 3.10.5) and gives the socket up.
 	Abort() error
-	// PendingError returns the socket's pending error and clears it, as SO_ERROR does; nil without one.
+	// PendingError returns the socket's pending error and clears it, as SO_ERROR does; nil without one, ErrUnsupported from
+	// a stack that does not do that.
 	PendingError() error
 	Option(Option) (int, error)
 	SetOption(Option, int) error

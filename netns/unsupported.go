@@ -17,7 +17,7 @@ func (Unsupported) Receive([]byte) (int, error)  { return 0, ErrUnsupported }
 func (Unsupported) Shutdown(How) error           { return ErrUnsupported }
 func (Unsupported) Close() error                 { return ErrUnsupported }
 func (Unsupported) Abort() error                 { return ErrUnsupported }
-func (Unsupported) PendingError() error          { return nil }
+func (Unsupported) PendingError() error          { return ErrUnsupported }
 func (Unsupported) Option(Option) (int, error)   { return 0, ErrUnsupported }
 func (Unsupported) SetOption(Option, int) error  { return ErrUnsupported }
 func (Unsupported) LocalAddr() netip.AddrPort    { return netip.AddrPort{} }

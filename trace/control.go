@@ -184,8 +184,10 @@ func textSlot(i Item) int {
 		return 1
 	case RemoteAddress:
 		return 2
-	default:
+	case PendingError:
 		return 3
+	default:
+		panic("trace: " + i.String() + " is not a text")
 	}
 }
 
@@ -212,7 +214,7 @@ func (c *ControlInfo) SetBool(i Item, b bool) {
 	}
 }
 
-// SetText gives item i, of UnitText, its value.
+// SetText gives item i its value. One that is not of UnitText panics.
 func (c *ControlInfo) SetText(i Item, s string) { c.kinds[i], c.texts[textSlot(i)] = Text, s }
 
 // SetUnlimited says that item i has no bound.
@@ -292,7 +294,7 @@ func (c *ControlInfo) Apply(changes []Change) {
 }
 
 // A Change is one item that changed, and who brought the new value. A record has very many of them, so their values are
-// packed: With sets them, Old and New read them.
+// packed: With sets them, Old and New read them. Only an item of UnitText can have a Text.
 type Change struct {
 	Item   Item
 	By     Bringer
@@ -348,7 +350,7 @@ const (
 var bringerNames = [...]string{"stack", "application", "segment"}
 
 // String prints "stack", "application" or "segment".
-func (b Bringer) String() string { return bringerNames[b] }
+func (b Bringer) String() string { return nameOf("Bringer", bringerNames[:], b) }
 
 // Field is a field of a packet that can bring control information.
 type Field uint8
@@ -378,4 +380,4 @@ var fieldNames = [...]string{
 }
 
 // String prints the field's name; NoField is empty.
-func (f Field) String() string { return fieldNames[f] }
+func (f Field) String() string { return nameOf("Field", fieldNames[:], f) }

@@ -2,7 +2,9 @@ package trace
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -45,11 +47,14 @@ type Call struct {
 	Name    string         // as in C: "connect"
 	FD      int            // the descriptor it was made on; -1: none
 	Addr    netip.AddrPort // the address it was given, where it takes one
-	Len     int            // the octets or the backlog it was given; -1: none
+	Len     int            // the octets or the backlog it was given, as it was given; NoLen: none
 	Text    string         // its other arguments, as in the story
 	Program string         // which of the host's programs: "client", "client.2"
 	Line    int            // the line of the story, from 1; 0: none
 }
+
+// NoLen is the Len of a Call that takes none. It is no number that a call is given.
+const NoLen = math.MinInt32
 
 // String prints the call as in C, with the arguments that say something: "connect(3, 192.0.2.2:80)".
 func (c *Call) String() string {
@@ -67,7 +72,7 @@ func (c *Call) String() string {
 		b = append(append(b, sep...), c.Text...)
 		sep = ", "
 	}
-	if c.Len >= 0 {
+	if c.Len != NoLen {
 		b = fmt.Appendf(append(b, sep...), "%d", c.Len)
 	}
 	return string(append(b, ')'))
@@ -79,16 +84,23 @@ type Return struct {
 	Call     int            // the N of the Call
 	Result   int64          // as in C: -1 for an error; a descriptor; octets
 	Errno    string         // "ECONNREFUSED"; empty without an error
+	Value    Value          // what getsockopt read, a Number or a Text: of SO_ERROR the pending error's name, or 0; else None
+	Count    int64          // octets that were sent or received before the error; 0: none, or no error
 	Addr     netip.AddrPort // the peer's address, from accept
 	Accepted int            // the number of the socket that accept handed out; 0: none
 }
 
-// String prints the result as in a story: "0", "-1 ECONNREFUSED".
+// String prints the result as in a story, and behind it in brackets what getsockopt read: "0", "-1 ECONNREFUSED",
+// "0 [ECONNREFUSED]".
 func (r *Return) String() string {
+	s := strconv.FormatInt(r.Result, 10)
 	if r.Errno != "" {
-		return fmt.Sprintf("%d %s", r.Result, r.Errno)
+		s += " " + r.Errno
 	}
-	return fmt.Sprint(r.Result)
+	if r.Value.Kind != None {
+		s += " [" + r.Value.String() + "]"
+	}
+	return s
 }
 
 // Sent is a packet that the host handed to its link.
@@ -102,7 +114,7 @@ type Arrived struct{ Packet *Packet }
 type Fate struct {
 	Kind  FateKind
 	Rule  string        // the rule that decided, as it was written; empty where no rule did
-	Delay time.Duration // Delayed, Reordered, Duplicated: how much later than without the rule
+	Delay time.Duration // Delayed: how much later than without the rule; Duplicated: how much later than the first
 	Octet int           // Corrupted: the octet, counted from the IP header
 	Bit   int           // Corrupted: the bit, 0 is the highest
 }
@@ -121,8 +133,7 @@ const (
 	QueueFull
 	// LinkDown: the link was down.
 	LinkDown
-	// HostGone: the host that sent it was taken off the link in the same step, or the host it was for had nobody to
-	// take it.
+	// HostGone: the host that sent it was taken off the link in the same step.
 	HostGone
 	// TooLong: the packet is longer than the link's MTU.
 	TooLong
@@ -131,7 +142,7 @@ const (
 var fateNames = [...]string{"dropped", "delayed", "duplicated", "corrupted", "reordered", "queue-full", "link-down", "host-gone", "too-long"}
 
 // String prints the fate in lower case with hyphens.
-func (k FateKind) String() string { return fateNames[k] }
+func (k FateKind) String() string { return nameOf("FateKind", fateNames[:], k) }
 
 // Lost reports whether the packet will not arrive.
 func (k FateKind) Lost() bool {
@@ -175,7 +186,7 @@ const (
 var hostEventNames = [...]string{"reboot", "link down", "link up"}
 
 // String prints "reboot", "link down" or "link up".
-func (h HostEvent) String() string { return hostEventNames[h] }
+func (h HostEvent) String() string { return nameOf("HostEvent", hostEventNames[:], h) }
 
 // A Note is a remark of the story: what an observer saw.
 type Note struct {

@@ -50,8 +50,8 @@ func sample() *trace.Trace {
 	hidden, unlimited := trace.Value{Kind: trace.NotObservable}, trace.Value{Kind: trace.Unlimited}
 
 	events := []trace.Event{
-		{Host: "server", Socket: 1, Detail: &trace.Call{Name: "accept", FD: 3, Len: -1, Program: "server", Line: 4}},
-		{Host: "client", Socket: 1, Detail: &trace.Call{Name: "connect", FD: 3, Addr: server, Len: -1, Program: "client", Line: 12}},
+		{Host: "server", Socket: 1, Detail: &trace.Call{Name: "accept", FD: 3, Len: trace.NoLen, Program: "server", Line: 4}},
+		{Host: "client", Socket: 1, Detail: &trace.Call{Name: "connect", FD: 3, Addr: server, Len: trace.NoLen, Program: "client", Line: 12}},
 		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.StateChange{To: trace.SynSent, Word: "SYN-SENT", Source: trace.Reported}},
 		{Host: "client", Socket: 1, Cause: 2, Detail: control(
 			trace.Change{Item: trace.RemoteAddress, By: trace.ByApplication}.With(trace.Value{}, text("192.0.2.2")),
@@ -89,9 +89,15 @@ func sample() *trace.Trace {
 		{At: time.Second, Detail: &trace.HostChange{What: trace.LinkComesUp}},
 		{At: time.Second, Host: "client", Socket: 1, Detail: &trace.Note{Text: "state is \"SYN-SENT\",\tas \\ it\nshould\x00\x1f 시퀀스 \u2028", Failed: true, Line: 9}},
 		{At: 365 * 24 * time.Hour, Detail: &trace.Note{}},
-		{At: 365 * 24 * time.Hour, Host: "client", Detail: &trace.Call{FD: -1, Len: -1}},
+		{At: 365 * 24 * time.Hour, Host: "client", Detail: &trace.Call{FD: -1, Len: trace.NoLen}},
 		{At: 365 * 24 * time.Hour, Host: "client", Detail: &trace.Call{Name: "bind", FD: 0, Addr: netip.MustParseAddrPort("[fe80::1%eth0]:0"), Len: 0, Text: "{…}", Program: "client.2"}},
 		{At: 365 * 24 * time.Hour, Detail: &trace.Timer{}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Detail: &trace.Call{Name: "getsockopt", FD: 3, Len: trace.NoLen, Text: "SOL_SOCKET, SO_ERROR", Program: "client"}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Cause: 32, Detail: &trace.Return{Call: 32, Value: text("ECONNREFUSED")}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Cause: 32, Detail: &trace.Return{Call: 32, Value: number(0)}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Detail: &trace.Call{Name: "listen", FD: 3, Len: -1}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Detail: &trace.Call{Name: "recvall", FD: 3, Len: 100}},
+		{At: 365 * 24 * time.Hour, Host: "client", Socket: 1, Cause: 11, Detail: &trace.Return{Call: 36, Result: -1, Errno: "ECONNRESET", Count: 50}},
 	}
 	for i := range events {
 		events[i].N = i + 1
@@ -100,7 +106,7 @@ func sample() *trace.Trace {
 		Header: trace.Header{
 			Story: trace.Story{Name: "plain", Text: "--delay=.010\nclient: connect(3, server:80) = 0\n"},
 			Seed:  1<<64 - 1, Delay: 10 * time.Millisecond, MTU: 1500, Faults: []string{`drop client SYN#1`, `delay "x"`},
-			Until: time.Hour, Start: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Data: true, Control: true,
+			Until: time.Hour, Start: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Control: true,
 			Hosts: []trace.HostInfo{
 				{
 					Name: "client", Address: "192.0.2.1/24", Stack: "gvisor", Version: "v0.0.0-20260905035102-160fafc42237",
@@ -142,6 +148,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 			return netip.AddrPortFrom(netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, name+" IPv6"))), port)
 		}
 	}
+	data := rapid.Bool().Draw(t, "data")
 	pkt := func() *trace.Packet {
 		p := packet(
 			trace.Flags(rapid.Uint16Range(0, uint16(trace.AllFlags)).Draw(t, "flags")),
@@ -150,7 +157,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 		for range rapid.IntRange(0, 2).Draw(t, "mutations") {
 			p.Octets[rapid.IntRange(0, len(p.Octets)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
 		}
-		return kept(p.Octets, rapid.Bool().Draw(t, "data kept"))
+		return kept(p.Octets, data || rapid.Bool().Draw(t, "data kept"))
 	}
 	value := func(i trace.Item) trace.Value {
 		switch n := rapid.IntRange(0, 3).Draw(t, "value"); {
@@ -170,7 +177,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 	hosts := []string{"client", "server", text("host")}
 	tr := &trace.Trace{Header: trace.Header{
 		Story: trace.Story{Name: text("name"), Text: text("text")}, Seed: rapid.Uint64().Draw(t, "seed"), Delay: time.Duration(count("delay")),
-		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: rapid.Bool().Draw(t, "data"), Control: rapid.Bool().Draw(t, "control"),
+		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: data, Control: rapid.Bool().Draw(t, "control"),
 	}}
 	if rapid.Bool().Draw(t, "start") {
 		tr.Header.Start = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "ns")).UTC()
@@ -184,20 +191,25 @@ func genTrace(t *rapid.T) *trace.Trace {
 		return trace.State(rapid.IntRange(0, int(trace.TimeWait)).Draw(t, name))
 	}
 	var calls []int
+	callsOf := map[string][]int{} // of each host
 	var at time.Duration
 	for n := 1; n <= rapid.IntRange(0, 15).Draw(t, "events"); n++ {
 		at += time.Duration(rapid.SampledFrom([]int64{0, 1, 1e9, 1 << 50}).Draw(t, "later"))
 		e := trace.Event{N: n, At: at, Host: rapid.SampledFrom(hosts).Draw(t, "host"), Socket: count("socket"), Cause: rapid.IntRange(0, n-1).Draw(t, "cause")}
 		switch rapid.IntRange(0, 9).Draw(t, "detail") {
 		case 0:
-			e.Detail = &trace.Call{Name: text("call"), FD: rapid.IntRange(-1, 99).Draw(t, "fd"), Addr: addr("addr"), Len: rapid.IntRange(-1, 1<<30).Draw(t, "len"), Text: text("text"), Program: text("program"), Line: count("line")}
-			calls = append(calls, n)
+			e.Detail = &trace.Call{Name: text("call"), FD: rapid.IntRange(-1, 99).Draw(t, "fd"), Addr: addr("addr"), Len: rapid.SampledFrom([]int{trace.NoLen, -1, 0, 1, 1 << 30}).Draw(t, "len"), Text: text("text"), Program: text("program"), Line: count("line")}
+			calls, callsOf[e.Host] = append(calls, n), append(callsOf[e.Host], n)
 		case 1:
-			if len(calls) == 0 {
+			if len(callsOf[e.Host]) == 0 {
 				e.Detail = &trace.Timer{Name: text("timer")}
 				break
 			}
-			e.Detail = &trace.Return{Call: rapid.SampledFrom(calls).Draw(t, "call"), Result: rapid.Int64().Draw(t, "result"), Errno: text("errno"), Addr: addr("addr"), Accepted: count("accepted")}
+			e.Detail = &trace.Return{
+				Call: rapid.SampledFrom(callsOf[e.Host]).Draw(t, "call"), Result: rapid.Int64().Draw(t, "result"), Errno: text("errno"),
+				Value: rapid.SampledFrom([]trace.Value{{}, {Kind: trace.Number}, {Kind: trace.Number, Num: -1 << 63}, {Kind: trace.Text}, {Kind: trace.Text, Text: "E"}}).Draw(t, "value"),
+				Count: int64(count("count")), Addr: addr("addr"), Accepted: count("accepted"),
+			}
 		case 2:
 			e.Detail = &trace.Sent{Packet: pkt()}
 		case 3:

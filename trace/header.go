@@ -10,7 +10,7 @@ const Version = 1
 type Header struct {
 	Story   Story         // what the programs do; zero for a run driven from Go
 	Seed    uint64        //
-	Delay   time.Duration // of the link, one way
+	Delay   time.Duration // of the link, one way; 0: it takes no time
 	MTU     int           // of the link, octets
 	Faults  []string      // rules of the link, in the order in which they are asked
 	Until   time.Duration // virtual time at which the run is cut off
@@ -67,14 +67,15 @@ const (
 	UntilReached
 	// TooManySteps: 100,000 steps in one instant.
 	TooManySteps
-	// BrokenOff: not known, the record ends before the run did. Read gives it to a trace without an end line.
+	// BrokenOff: not known, the record ends before the run did. A run that could not go on has it, and Read gives it to a
+	// trace without an end line.
 	BrokenOff
 )
 
 var endNames = [...]string{"finished", "idle", "until", "too-many-steps", "broken-off"}
 
 // String prints the reason in lower case with hyphens.
-func (r EndReason) String() string { return endNames[r] }
+func (r EndReason) String() string { return nameOf("EndReason", endNames[:], r) }
 
 // A Trace is a finished record.
 type Trace struct {

@@ -42,7 +42,7 @@ const (
 var packetKindNames = [...]string{"malformed", "tcp", "icmp", "other"}
 
 // String prints the kind's name.
-func (k PacketKind) String() string { return packetKindNames[k] }
+func (k PacketKind) String() string { return nameOf("PacketKind", packetKindNames[:], k) }
 
 // Checksum says whether a checksum was right.
 type Checksum uint8
@@ -58,7 +58,7 @@ const (
 var checksumNames = [...]string{"unverified", "good", "bad"}
 
 // String prints "unverified", "good" or "bad".
-func (c Checksum) String() string { return checksumNames[c] }
+func (c Checksum) String() string { return nameOf("Checksum", checksumNames[:], c) }
 
 // IPHeader is what connectlab reads of an IPv4 (RFC 791) or IPv6 (RFC 8200) header.
 type IPHeader struct {

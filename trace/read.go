@@ -27,8 +27,10 @@ const (
 // in because this package knows no octets; nil panics.
 //
 // A trace that Read returns without an error can be relied on: events number from 1 without a gap, causes come before their
-// effects, time does not go backwards, hosts and calls that are named are there, and what the file says of each packet is
-// what its octets say. Only a checksum that covers octets which were not kept is taken on trust.
+// effects, time does not go backwards, hosts and calls that are named are there, a call returns to the host that made it, and
+// what the file says of each packet is what its octets say, which are whole where the header says so. Only a checksum that
+// covers octets which were not kept is taken on trust. Which sockets there are and what they do is not looked at: an event
+// may name any number.
 //
 // Every error is a *ParseError. If it wraps ErrTruncated, the header and the events up to there are returned beside it
 // (nil where not even the header is whole); its End is BrokenOff, at the time of the last event. Memory stays within a
@@ -296,6 +298,11 @@ func (r *reader) readEvent(line []byte) error {
 	if e.Detail == nil {
 		r.failWith(fmt.Errorf("an event without a detail: one of %s", strings.Join(eventKeys[5:], ", ")))
 	}
+	if d, ok := e.Detail.(*Return); ok && r.err == nil {
+		if call := r.trace.Event(d.Call); call.Host != e.Host {
+			r.failWith(fmt.Errorf("a return to %q of event %d, a call of %q", clip(e.Host), d.Call, clip(call.Host)))
+		}
+	}
 	if r.err == nil {
 		r.trace.Events = append(r.trace.Events, e)
 	}
@@ -372,7 +379,7 @@ func (r *reader) detail(key string) Detail {
 }
 
 func (r *reader) call() Detail {
-	d := Call{FD: -1, Len: -1}
+	d := Call{FD: -1, Len: NoLen}
 	r.object("a call", 0, []string{"name", "fd", "addr", "len", "text", "program", "line"}, func(key string) {
 		switch key {
 		case "name":
@@ -396,7 +403,7 @@ func (r *reader) call() Detail {
 
 func (r *reader) returned() Detail {
 	var d Return
-	r.object("a return", 2, []string{"call", "result", "errno", "addr", "accepted"}, func(key string) {
+	r.object("a return", 2, []string{"call", "result", "errno", "value", "count_octets", "addr", "accepted"}, func(key string) {
 		switch key {
 		case "call":
 			d.Call = r.callNumber()
@@ -404,6 +411,16 @@ func (r *reader) returned() Detail {
 			d.Result = r.int64()
 		case "errno":
 			d.Errno = r.text()
+		case "value":
+			if r.next() == '"' {
+				d.Value = Value{Kind: Text, Text: r.text()}
+			} else {
+				d.Value = Value{Kind: Number, Num: r.int64()}
+			}
+		case "count_octets":
+			if d.Count = r.int64(); d.Count < 0 {
+				r.fail("%d is negative", d.Count)
+			}
 		case "addr":
 			d.Addr = r.addrPort()
 		case "accepted":
@@ -563,6 +580,9 @@ func (r *reader) packet(key string) *Packet {
 	})
 	if r.err == nil && p.Len < len(p.Octets) {
 		r.fail("%s.len_octets is %d, and there are %d octets", key, p.Len, len(p.Octets))
+	}
+	if r.err == nil && p.Len > len(p.Octets) && r.trace.Header.Data {
+		r.fail("%s.len_octets is %d, and there are %d octets: the header says that data are in the record", key, p.Len, len(p.Octets))
 	}
 	if r.err != nil {
 		return nil

@@ -244,7 +244,7 @@ func TestReadRefuses(t *testing.T) {
 		{"effect before cause", change(`"n":3,"at_ns":0,"host":"client","socket":1,"cause":2`, `"n":3,"at_ns":0,"host":"client","socket":1,"cause":3`), 4, "event 3 is caused by event 3: a cause comes before its effect"},
 		{"negative cause", change(`"cause":2`, `"cause":-2`), 4, "-2 is negative"},
 		{"time goes backwards", change(`"n":14,"at_ns":31000000`, `"n":14,"at_ns":29999999`), 15, "at_ns is 29999999, before the last event's 30000000"},
-		{"the end before the last event", change(`{"end":{"at_ns":31536000000000001`, `{"end":{"at_ns":1`), 33, "the run ends at 1 ns, before its last event"},
+		{"the end before the last event", change(`{"end":{"at_ns":31536000000000001`, `{"end":{"at_ns":1`), 39, "the run ends at 1 ns, before its last event"},
 		{"unknown host", change(`"host":"server"`, `"host":"sever"`), 2, `the header has no host "sever"`},
 		{"unknown state", change(`"to":"SYN-SENT"`, `"to":"SYN-RCVD"`), 4, `unknown state "SYN-RCVD"`},
 		{"unknown source", change(`"source":"reported"`, `"source":"guessed"`), 4, `unknown source "guessed"`},
@@ -253,13 +253,16 @@ func TestReadRefuses(t *testing.T) {
 		{"unknown field", change(`"field":"window"`, `"field":"windows"`), 5, `unknown field "windows": it is one of source address`},
 		{"unknown fate", change(`"kind":"delayed"`, `"kind":"late"`), 7, `unknown fate "late": it is one of dropped, delayed`},
 		{"unknown change of a host", change(`"what":"reboot"`, `"what":"boot"`), 25, `unknown change of a host "boot": it is one of reboot, link down, link up`},
-		{"unknown reason", change(`"reason":"idle"`, `"reason":"bored"`), 33, `unknown reason "bored"`},
+		{"unknown reason", change(`"reason":"idle"`, `"reason":"bored"`), 39, `unknown reason "bored"`},
 		{"a number that is a text", change(`"new":4294967295`, `"new":"many"`), 5, `ISS cannot be "many"`},
 		{"a text that is a number", change(`"new":"192.0.2.2"`, `"new":1`), 5, "remote address is a text"},
 		{"a bool that is a number", change(`"old":false,"new":true`, `"old":false,"new":1`), 5, "true or false is expected, not '1'"},
 		{"a return of no call", change(`"return":{"call":1`, `"return":{"call":3`), 22, "event 3 is no call"},
 		{"a return of a call to come", change(`"return":{"call":1`, `"return":{"call":29`), 22, "there is no event 29 yet"},
-		{"blocked is no call", change(`"blocked":[29`, `"blocked":[28`), 33, "event 28 is no call"},
+		{"blocked is no call", change(`"blocked":[29`, `"blocked":[28`), 39, "event 28 is no call"},
+		{"a return of another host's call", change(`"return":{"call":1`, `"return":{"call":2`), 22, `a return to "server" of event 2, a call of "client"`},
+		{"a negative count", change(`"count_octets":50`, `"count_octets":-50`), 38, "-50 is negative"},
+		{"cut, and data are in the record", change(`"control":true`, `"data":true,"control":true`), 14, "sent.len_octets is 1040, and there are 40 octets: the header says that data are in the record"},
 		{"address", change(`"addr":"192.0.2.2:80"`, `"addr":"192.0.2.2"`), 3, "not an ip:port"},
 		{"no detail", change(`,"timer":{"name":"snd.resendTimer"}`, ``), 24, "an event without a detail: one of call, return"},
 		{"two details", change(`"timer":{"name":"snd.resendTimer"}`, `"timer":{},"note":{}`), 24, `an event with two details: the second is "note"`},
@@ -272,8 +275,8 @@ func TestReadRefuses(t *testing.T) {
 		{"two values in a line", change("}}\n"+`{"n":2`, "}}{}\n"+`{"n":2`), 2, "the line should be over"},
 		{"not UTF-8", change("snd.resendTimer", "snd\xff"), 24, "not UTF-8"},
 		{"a lone surrogate", change("snd.resendTimer", `\ud83d`), 24, "an escape that JSON does not know"},
-		{"a line behind the end", file + "{}\n", 34, "a line behind the end line"},
-		{"two traces", file + file, 34, "a line behind the end line"},
+		{"a line behind the end", file + "{}\n", 40, "a line behind the end line"},
+		{"two traces", file + file, 40, "a line behind the end line"},
 
 		{"another window", change(`"window":65535`, `"window":65534`), 6, "sent.tcp.window: the file says 65534, the octets say 65535: the file was changed"},
 		{"other flags", change(`"flags":"SYN"`, `"flags":"SYN,ACK"`), 6, `sent.tcp.flags: the file says "SYN,ACK", the octets say "SYN"`},
@@ -347,10 +350,10 @@ func TestReadTruncated(t *testing.T) {
 		}
 	}
 	got, err := read(file[:bytes.Index(file, []byte(`{"end"`))])
-	if want := "test.trace:33: truncated: no end line; events up to 31 were read"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := "test.trace:39: truncated: no end line; events up to 37 were read"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if end := (trace.End{At: want.Events[30].At, Reason: trace.BrokenOff}); !cmp.Equal(got.End, end) {
+	if end := (trace.End{At: want.Events[36].At, Reason: trace.BrokenOff}); !cmp.Equal(got.End, end) {
 		t.Errorf("the end is %+v, want %+v", got.End, end)
 	}
 	if _, err := read(file[:len(file)-1]); err != nil {
@@ -414,7 +417,7 @@ func TestReadErrorsOfTheReader(t *testing.T) {
 			t.Errorf("broken behind %d octets: error %v, want the reader's", n, err)
 		}
 	}
-	if got, err := trace.Read(iotest.OneByteReader(bytes.NewReader(file)), "", wire.Decode); err != nil || len(got.Events) != 31 {
+	if got, err := trace.Read(iotest.OneByteReader(bytes.NewReader(file)), "", wire.Decode); err != nil || len(got.Events) != 37 {
 		t.Errorf("read octet by octet: %v", err)
 	}
 }
@@ -546,7 +549,7 @@ func TestAppendEventAllocatesNothing(t *testing.T) {
 func manyEvents(n int) *trace.Trace {
 	tr := sample()
 	events := make([]trace.Event, n)
-	mix := []int{2, 3, 4, 5, 11, 12, 13, 21}
+	mix := []int{2, 3, 4, 5, 11, 12, 13, 22}
 	for i := range events {
 		e := tr.Events[mix[i%len(mix)]-1]
 		e.N, e.At = i+1, time.Duration(i)*time.Microsecond
@@ -554,7 +557,7 @@ func manyEvents(n int) *trace.Trace {
 			e.Cause = i
 		}
 		if r, ok := e.Detail.(*trace.Return); ok {
-			e.Detail = &trace.Return{Call: i/len(mix)*len(mix) + 1, Result: r.Result, Addr: r.Addr, Accepted: r.Accepted}
+			e.Detail = &trace.Return{Call: i/len(mix)*len(mix) + 1, Result: r.Result, Errno: r.Errno}
 		}
 		events[i] = e
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // A Recorder writes a trace, event by event, in steps. The events of a step become part of the record when it is
-// committed. Nothing but the recorder's own growth allocates.
+// committed. Nothing allocates but the recorder's own growth, and a change of control information that is a text.
 //
 // A Recorder that keeps (New) ends in a Trace. One that writes (NewWriter) hands each step to an io.Writer as a
 // whole, in one Write, and keeps nothing, so that its memory does not grow with the run. Goroutines may not share

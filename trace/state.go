@@ -27,12 +27,7 @@ var stateNames = [...]string{
 }
 
 // String prints the RFC's name.
-func (s State) String() string {
-	if int(s) < len(stateNames) {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("State(%d)", uint8(s))
-}
+func (s State) String() string { return nameOf("State", stateNames[:], s) }
 
 // ParseState reads what String prints.
 func ParseState(name string) (State, error) {
@@ -65,15 +60,18 @@ const (
 var sourceNames = [...]string{"sampled", "reported", "inferred"}
 
 // String prints the source's name.
-func (s Source) String() string {
-	if int(s) < len(sourceNames) {
-		return sourceNames[s]
-	}
-	return fmt.Sprintf("Source(%d)", uint8(s))
-}
+func (s Source) String() string { return nameOf("Source", sourceNames[:], s) }
 
 func parseSource(name string) (Source, error) {
 	return parseName[Source]("source", sourceNames[:], name)
+}
+
+// nameOf is the name of v among names, or, of a value that there is not, its type and number.
+func nameOf[T ~uint8](what string, names []string, v T) string {
+	if int(v) < len(names) {
+		return names[v]
+	}
+	return fmt.Sprintf("%s(%d)", what, uint8(v))
 }
 
 // parseName finds name among names and answers with its index.

@@ -128,7 +128,7 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = appendTextKey(b, "name", d.Name)
 		b = appendOptIntKey(b, "fd", d.FD, d.FD != -1)
 		b = appendAddrPortKey(b, "addr", d.Addr)
-		b = appendOptIntKey(b, "len", d.Len, d.Len != -1)
+		b = appendOptIntKey(b, "len", d.Len, d.Len != NoLen)
 		b = appendTextKey(b, "text", d.Text)
 		b = appendTextKey(b, "program", d.Program)
 		b = appendIntKey(b, "line", int64(d.Line))
@@ -138,6 +138,14 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = append(b, `,"result":`...)
 		b = strconv.AppendInt(b, d.Result, 10)
 		b = appendTextKey(b, "errno", d.Errno)
+		switch d.Value.Kind {
+		case Number:
+			b = strconv.AppendInt(appendKey(b, "value"), d.Value.Num, 10)
+		case Text:
+			b = appendString(appendKey(b, "value"), d.Value.Text)
+		case None, NotObservable, Unlimited: // no call reads these
+		}
+		b = appendIntKey(b, "count_octets", d.Count)
 		b = appendAddrPortKey(b, "addr", d.Addr)
 		b = appendIntKey(b, "accepted", int64(d.Accepted))
 	case *Sent:

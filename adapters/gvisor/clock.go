@@ -1,6 +1,7 @@
 package gvisor
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,7 +124,8 @@ func (c *clock) takeFresh(buf []*timer) []*timer {
 
 func (c *clock) arm(t *timer, d time.Duration) {
 	c.armed++
-	t.at, t.order = time.Duration(c.now.Load())+max(d, 0), c.armed
+	now := time.Duration(c.now.Load())
+	t.at, t.order = now+min(max(d, 0), math.MaxInt64-now), c.armed // a time beyond the last that there is never comes
 	t.index = len(c.due)
 	c.due = append(c.due, t)
 	c.up(t.index)

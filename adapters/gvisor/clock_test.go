@@ -2,6 +2,7 @@ package gvisor
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -101,4 +102,17 @@ func TestTimersRunInOrder(t *testing.T) {
 			},
 		})
 	})
+}
+
+// A timer that is armed for longer than time can be counted never comes, and the others still do.
+func TestTimerBeyondTime(t *testing.T) {
+	c := newClock(time.Time{}, time.Hour)
+	c.AfterFunc(math.MaxInt64, func() { t.Error("it ran") })
+	if at, ok := c.deadline(); !ok || at != math.MaxInt64 {
+		t.Errorf("deadline %v, want the last time that there is", at)
+	}
+	c.AfterFunc(time.Second, func() {})
+	if at, _ := c.deadline(); at != time.Hour+time.Second {
+		t.Errorf("deadline %v, want the other timer's", at)
+	}
 }

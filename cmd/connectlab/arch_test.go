@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,16 @@ func TestSoleImporters(t *testing.T) {
 					t.Errorf("%s imports %s: only %s does", pkg, imported, sole)
 				}
 			}
+		}
+	}
+}
+
+// TestToyIsForTests: the toy stack cannot be had from outside, nor from the program.
+func TestToyIsForTests(t *testing.T) {
+	const toy = "connectlab/netns/internal/toy"
+	for pkg, p := range goList(t) {
+		if slices.Contains(p.Imports, toy) {
+			t.Errorf("%s imports %s: only tests do", pkg, toy)
 		}
 	}
 }

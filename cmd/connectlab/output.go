@@ -32,7 +32,11 @@ func (p *program) createPart(name string) (*partFile, error) {
 	case info.Mode().Perm()&0o200 == 0:
 		return nil, p.fail("cmd.out.read-only", name)
 	}
-	f, err := os.Create(name + ".part")
+	// Two runs must not write into one file, and what a run that died has left is not thrown away unasked.
+	f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, p.fail("cmd.out.part-exists", name+".part")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,38 @@ func TestAPanicOfAStackLosesNothing(t *testing.T) {
 	}
 }
 
+// A run that cannot go on shows what there is of it, says why, and is no success.
+func TestARunThatBreaksOffIsShown(t *testing.T) {
+	for _, tt := range []struct {
+		args          []string
+		status        int
+		stdout, wrong []string
+	}{
+		{[]string{"run", "half-open-b", "--server", "once"}, exitUsage,
+			[]string{"━━ half-open-b", "socket() = 3", "reboot", "The record breaks off here", "SYN-RECEIVED"}, []string{"once: there is no second life"}},
+		{[]string{"run", "refused", "half-open-b", "plain", "--server", "once"}, exitUsage,
+			[]string{"━━ refused", "━━ half-open-b", "The record breaks off here"}, []string{"half-open-b", "once: there is no second life"}},
+		{[]string{"run", "half-open-b", "--server", "once", "--format", "json"}, exitUsage,
+			[]string{`{"format":`, `"reboot"`}, []string{"once: there is no second life"}},
+	} {
+		c := process(t, tt.args...)
+		var stdout, stderr strings.Builder
+		c.Stdout, c.Stderr = &stdout, &stderr
+		err := c.Run()
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != tt.status {
+			t.Errorf("%q: %v, want exit status %d", tt.args, err, tt.status)
+		}
+		if problem := notOneLine(stderr.String(), tt.wrong...); problem != "" {
+			t.Errorf("%q: stderr %q %s", tt.args, stderr.String(), problem)
+		}
+		for _, want := range tt.stdout {
+			if !strings.Contains(stdout.String(), want) {
+				t.Errorf("%q: stdout does not say %q:\n%s", tt.args, want, stdout.String())
+			}
+		}
+	}
+}
+
 // `connectlab run | head -1` is no error of connectlab's.
 func TestAReaderThatGoesAway(t *testing.T) {
 	if runtime.GOOS == "windows" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,8 +13,8 @@ import (
 	"connectlab/netns"
 )
 
-// asProgram in the environment makes the test binary be connectlab, with one more stack that dies in the middle of a
-// run: for what only a process of its own can show.
+// asProgram in the environment makes the test binary be connectlab, with two more stacks, one that dies in the middle
+// of a run and one that does not come back from a reboot: for what only a process of its own can show.
 const asProgram = "CONNECTLAB_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -22,6 +23,10 @@ func TestMain(m *testing.M) {
 			name    string
 			factory netns.Factory
 		}{"brittle", brittleFactory{&gvisor.Factory{}}})
+		stacks = append(stacks, struct {
+			name    string
+			factory netns.Factory
+		}{"once", onceFactory{&gvisor.Factory{}}})
 		main()
 	}
 	os.Exit(m.Run())
@@ -47,6 +52,18 @@ func (b *brittle) Deliver(packet []byte) {
 	}
 	b.Stack.Deliver(packet)
 }
+
+// onceFactory makes stacks for a host that is never rebooted.
+type onceFactory struct{ netns.Factory }
+
+func (f onceFactory) New(env netns.Env) (netns.Stack, error) {
+	if env.Generation > 0 {
+		return nil, errOnce
+	}
+	return f.Factory.New(env)
+}
+
+var errOnce = errors.New("once: there is no second life")
 
 // outcome is what came of a program.
 type outcome struct {

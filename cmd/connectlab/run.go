@@ -46,8 +46,8 @@ func (p *program) worldFlags() []cli.Flag {
 	}
 }
 
-// linkFlags are the worldFlags that make another link than the one that a story was written for.
-var linkFlags = []string{"delay", "mtu", "fault"}
+// changeFlags are the worldFlags that make another run than the one that a story was written for.
+var changeFlags = []string{"delay", "mtu", "fault", "bytes", "backlog", "until"}
 
 // defineFlags are the worldFlags that give a word of a story another value.
 var defineFlags = []struct {
@@ -225,15 +225,19 @@ func (p *program) run(c *cli.Context) error {
 	return p.judge(c, jobs)
 }
 
-// runJob runs one story and prints it.
+// runJob runs one story and prints it. Of a run that could not go on it prints what there is, and fails nevertheless.
 func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) error {
-	t, err := p.record(j, cfg, v.json)
-	if err != nil || v.json {
-		return err
+	t, broken := p.record(j, cfg, v.json)
+	if v.json || broken != nil && t == nil {
+		return broken
+	}
+	if broken != nil && t.End.Reason != trace.TooManySteps {
+		t.End.Reason = trace.BrokenOff
 	}
 	watch := p.watch()
 	defer watch.done()
 	if j.file != "" {
+		var err error
 		if t, err = p.openTrace(j.file, watch); err != nil {
 			return err
 		}
@@ -252,12 +256,14 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 		}
 	}
 	watch.done()
-	_, err = p.stdout.Write(b.Bytes())
-	return err
+	if _, err := p.stdout.Write(b.Bytes()); err != nil {
+		return err
+	}
+	return broken
 }
 
 // record runs a story. The record goes to the job's file as it happens, if it has one; with asJSON it goes to stdout.
-// The trace is nil then.
+// The trace is nil then. With an error it is what was recorded until then, nil if there is none.
 func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, error) {
 	watch := p.watch()
 	defer watch.done()
@@ -270,6 +276,7 @@ func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, e
 		if part, err = p.createPart(j.file); err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
+		defer p.onInterrupt(part.Name())()
 	}
 	switch {
 	case part != nil && asJSON:
@@ -291,7 +298,10 @@ func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, e
 	case part != nil:
 		return nil, p.fail("cmd.broke-off", j.name, err, part.Name())
 	}
-	return nil, fmt.Errorf("%s: %w", j.name, err)
+	if j.result == nil {
+		return nil, fmt.Errorf("%s: %w", j.name, err)
+	}
+	return j.result.Trace, fmt.Errorf("%s: %w", j.name, err)
 }
 
 // maxFailures is how many expectations of a story are listed that did not hold.
@@ -321,7 +331,7 @@ func (p *program) judge(c *cli.Context, jobs []job) error {
 	}
 	if !asWritten {
 		var flags []string
-		for _, name := range linkFlags {
+		for _, name := range changeFlags {
 			if c.IsSet(name) {
 				flags = append(flags, "--"+name)
 			}

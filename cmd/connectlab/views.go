@@ -171,8 +171,8 @@ func (p *program) title(w io.Writer, h *trace.Header, o view.Options) error {
 	return nil
 }
 
-// isBuiltin reports whether a run was one of a built-in story, whatever values its words have, and whether words and
-// link are those that the story was written with, so that its prose is true of it.
+// isBuiltin reports whether a run was one of a built-in story, whatever values its words have, and whether words,
+// link and end are those that the story was written with, so that its prose is true of it.
 func isBuiltin(h *trace.Header) (builtin, same bool) {
 	if !slices.Contains(script.Names(), h.Story.Name) {
 		return false, false
@@ -183,7 +183,7 @@ func isBuiltin(h *trace.Header) (builtin, same bool) {
 	}
 	link := s.Config(netns.Config{})
 	delay := max(cmp.Or(link.Delay, netns.DefaultDelay), 0) // netns.NoLinkDelay is negative
-	return true, s.Text == h.Story.Text && delay == h.Delay && cmp.Or(link.MTU, netns.DefaultMTU) == h.MTU && len(link.Faults) == len(h.Faults)
+	return true, s.Text == h.Story.Text && delay == h.Delay && link.Until == h.Until && cmp.Or(link.MTU, netns.DefaultMTU) == h.MTU && len(link.Faults) == len(h.Faults)
 }
 
 func withoutDefines(text string) string {

@@ -36,7 +36,7 @@
 //
 // A result, as `= 0` or `= -1 ECONNREFUSED`, is an expectation. Without it, whatever comes is recorded. The number of
 // a descriptor is a label: `socket(…) = 3` calls 3 whatever descriptor the host hands out. A program also knows the
-// descriptors that the host's first program made.
+// descriptors that the host's program 1 made, whose lines have no number.
 //
 // Octets written `...` are those of a stream that depends on the seed and on the sender alone (netns.Stream); what is
 // received is compared with it, unless the peer sends strings too.
@@ -44,8 +44,9 @@
 // An observer's line has a time first: `.015 state(server 3#1) = SYN-RECEIVED`, where 3#1 is the first connection that
 // came to listening socket 3, before and after accept, and `.015 info(client 3, "SND.UNA") = 1` for an item of control
 // information. SND.UNA, SND.NXT and RCV.NXT count from the initial sequence number of their direction. Descriptor 3 is
-// the socket that it named last, also when it has been closed since. What observers see at a time depends on the link: if
-// the command line gives it another delay or MTU or more faults, it is recorded and not judged (Result.AsWritten).
+// the socket that it named last, also when it has been closed since. What observers see at a time depends on the run: if
+// the command line gives it another delay, MTU, end or value of a word, or more faults, it is recorded and not judged
+// (Result.AsWritten). So is what a stack does not let be seen (Result.NotObservable).
 //
 // The world's lines have a time first, too: `1 reboot server`, `2 link down`, `2.5 link up`.
 //

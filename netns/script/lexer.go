@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -230,10 +231,15 @@ func (l *lexer) number(t token) (token, error) {
 		dots++
 		n = run(l.text, n+1, isDigit)
 	}
-	if dots == 0 {
+	if dots <= 1 {
 		n = run(l.text, n, isWord)
 	}
 	t.text = l.take(n)
+	if last := t.text[len(t.text)-1]; dots <= 1 && !isDigit(last) {
+		if _, err := time.ParseDuration(t.text); err == nil {
+			return t, l.fail(t.pos, "expected a number, or a time in seconds as .010, found `%s`: times have no unit here", clip(t.text))
+		}
+	}
 	switch dots {
 	case 0:
 		t.kind = tokInt
@@ -249,6 +255,9 @@ func (l *lexer) number(t token) (token, error) {
 		t.num = num
 	case 1:
 		t.kind = tokFloat
+		if run(t.text, 0, func(c byte) bool { return c == '.' || isDigit(c) }) < len(t.text) {
+			return t, l.fail(t.pos, "expected a number, found `%s`", clip(t.text))
+		}
 	default:
 		t.kind = tokAddr
 		if _, err := netip.ParseAddr(t.text); err != nil {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -113,7 +114,8 @@ func (s *Story) Defines() []string {
 
 // With returns the story with another value for a word that it defines, as an option of the command line asks. The
 // value is written as behind `--define=NAME=`. The text changes with it, in place, so that it tells what is run and
-// its lines keep their numbers.
+// its lines keep their numbers. Unless it is the value that the story has anyway, a run is not as written any more (see
+// Result.AsWritten).
 func (s *Story) With(define, value string) (*Story, error) {
 	i := slices.IndexFunc(s.code.defines, func(o *Option) bool { return o.Define == define })
 	if i < 0 {
@@ -135,7 +137,14 @@ func (s *Story) With(define, value string) (*Story, error) {
 		return nil, badDefine(flag, p.expected("one number, word or string"))
 	}
 	o := s.code.defines[i]
-	return Parse(s.code.file, s.Text[:o.at]+value[from:p.last]+s.Text[o.end:])
+	with, err := Parse(s.code.file, s.Text[:o.at]+value[from:p.last]+s.Text[o.end:])
+	if err != nil {
+		return nil, err
+	}
+	if written := cmp.Or(s.written, s.Text); written != with.Text {
+		with.written = written
+	}
+	return with, nil
 }
 
 // badDefine says what is wrong with a value from the command line.

@@ -294,7 +294,7 @@ func (p *parser) seconds() (time.Duration, error) {
 	}
 	d, err := netns.ParseTime(p.tok.text)
 	if err != nil {
-		return 0, p.fail(p.tok.pos, "expected a time in seconds below 292 years, to the nanosecond, found %v", p.tok)
+		return 0, p.fail(p.tok.pos, "expected a time in seconds up to 100 years, to the nanosecond, found %v", p.tok)
 	}
 	return d, p.advance()
 }

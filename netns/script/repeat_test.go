@@ -26,9 +26,18 @@ import (
 //
 //	go test ./netns/script -run Repeatable -timeout 2h -plain-runs 20000 -story-runs 1000
 var (
-	plainRuns = flag.Int("plain-runs", 200, "how often TestRepeatable runs the plain story (in full: 20000)")
-	storyRuns = flag.Int("story-runs", 12, "how often TestRepeatable runs each other story (in full: 1000)")
+	plainRuns = flag.Int("plain-runs", unlessRace(200, 48), "how often TestRepeatable runs the plain story (in full: 20000)")
+	storyRuns = flag.Int("story-runs", unlessRace(12, 6), "how often TestRepeatable runs each other story (in full: 1000)")
 )
+
+// unlessRace is a count, or the smaller one that is enough with the race detector: it looks for other things than
+// repetition does, and takes its time.
+func unlessRace(n, race int) int {
+	if script.UnderRace {
+		return race
+	}
+	return n
+}
 
 // processors are the values of GOMAXPROCS under which a run must be the same. A stack reads it when it is made: it has
 // that many workers.
@@ -36,6 +45,9 @@ var processors = []int{1, 2, 8}
 
 // seeds are those that the tests of repeatability use.
 var seeds = []uint64{1, 2, 3, 1 << 63}
+
+// someSeeds are those of the tests that take long enough with one or two.
+var someSeeds = seeds[:unlessRace(2, 1)]
 
 func onGVisor(seed uint64) netns.Config {
 	return netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: seed}
@@ -151,6 +163,9 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
+// processSeeds are those that other processes repeat.
+var processSeeds = seeds[:unlessRace(len(seeds), 1)]
+
 // hashesVariable makes TestPrintHashes, in a process of its own, print.
 const hashesVariable = "CONNECTLAB_PRINT_HASHES"
 
@@ -163,7 +178,7 @@ func TestPrintHashes(t *testing.T) {
 	names := script.Names()
 	slices.Reverse(names) // what ran before is another story than there
 	for _, name := range names {
-		for _, seed := range seeds[:2] {
+		for _, seed := range processSeeds {
 			sum, err := hashOf(name, seed)
 			if err != nil {
 				t.Fatal(err)
@@ -176,7 +191,7 @@ func TestPrintHashes(t *testing.T) {
 func TestRepeatableInOtherProcesses(t *testing.T) {
 	var seen hashes
 	for _, name := range script.Names() {
-		for _, seed := range seeds[:2] {
+		for _, seed := range processSeeds {
 			seen.check(t, run{name, seed}, "this process")
 		}
 	}
@@ -204,7 +219,7 @@ func TestRepeatableInOtherProcesses(t *testing.T) {
 				seen.add(t, r, sum, where)
 			}
 		}
-		if want := 2 * len(script.Names()); found != want {
+		if want := len(processSeeds) * len(script.Names()); found != want {
 			t.Errorf("%s: %d hashes, want %d:\n%s", where, found, want, out)
 		}
 	}
@@ -214,7 +229,7 @@ func TestRepeatableInOtherProcesses(t *testing.T) {
 func TestRepeatableBesideOthers(t *testing.T) {
 	var runs []run
 	for _, name := range script.Names() {
-		for _, seed := range seeds[:2] {
+		for _, seed := range someSeeds {
 			runs = append(runs, run{name, seed})
 		}
 	}
@@ -247,7 +262,7 @@ func TestRepeatableBesideOthers(t *testing.T) {
 // The file that is written as it happens is that of the trace in memory.
 func TestStreamedFileIsTheTraceWritten(t *testing.T) {
 	for _, name := range script.Names() {
-		for _, seed := range seeds[:2] {
+		for _, seed := range someSeeds {
 			streamed, err := fileOf(name, seed)
 			if err != nil {
 				t.Fatal(err)

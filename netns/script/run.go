@@ -3,7 +3,6 @@ package script
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +18,13 @@ type Result struct {
 	// Failures are the expectations of the story that did not hold, in the order in which that came out.
 	Failures []Failure
 	Connect  Connect
-	// AsWritten: the link was the one that the story was written for. If the delay, the MTU or more faults came from
-	// elsewhere, what observers see is recorded and not judged, since it depends on the link's times.
+	// AsWritten: the run was the one that the story was written for. If the delay, the MTU, the end or more faults came from
+	// elsewhere, or With gave a word another value, what observers see is recorded and not judged, since it depends on them;
+	// and of a run that was cut off at another time than the story's, lines that were not reached are not judged either.
 	AsWritten bool
+	// NotObservable counts observers' lines about sockets of a stack that does not let them be looked at (netns.Inspector).
+	// They are recorded and not judged.
+	NotObservable int
 }
 
 // A Failure is an expectation that did not hold. It is also in the trace, as a Note that failed, unless it is about a
@@ -57,13 +60,15 @@ func Run(s *Story, base netns.Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	written := s.Config(netns.Config{})
 	r := &runner{
 		sb: sb, hosts: map[string]*hostRun{}, byName: map[string]*program{},
-		result: &Result{AsWritten: sameDelay(cfg.Delay, written.Delay) && sameMTU(cfg.MTU, written.MTU) && len(base.Faults) == 0},
+		otherEnd: cfg.Until != s.code.until,
+	}
+	r.result = &Result{
+		AsWritten: sameDelay(cfg.Delay, s.code.delay) && sameMTU(cfg.MTU, s.code.mtu) && len(base.Faults) == 0 && !r.otherEnd && s.written == "",
 	}
 	for _, h := range []string{netns.Client, netns.Server} {
-		r.hosts[h] = &hostRun{address: sb.Address(h), children: map[int][]int{}}
+		r.hosts[h] = &hostRun{address: sb.Address(h)}
 	}
 	for i := range s.code.timed {
 		t := &s.code.timed[i]
@@ -92,19 +97,19 @@ func sameMTU(a, b int) bool { return a == b || max(a, b) == netns.DefaultMTU && 
 
 // A runner is one run of a story.
 type runner struct {
-	sb      *netns.Sandbox
-	result  *Result
-	hosts   map[string]*hostRun
-	byName  map[string]*program
-	waiting []*timed // lines with a time that has not come
-	connect *step    // the client's first connect(), while it has not come back
-	by      *program // that made it
+	sb       *netns.Sandbox
+	result   *Result
+	otherEnd bool // the run is cut off at another time than the story says
+	hosts    map[string]*hostRun
+	byName   map[string]*program
+	waiting  []*timed // lines with a time that has not come
+	connect  *step    // the client's first connect(), while it has not come back
+	by       *program // that made it
 }
 
 type hostRun struct {
 	address  netip.Addr
-	programs []*program
-	children map[int][]int // of listening sockets that a program has closed
+	programs []*program // in the order in which they were first named
 }
 
 // A socket is what a label stands for.
@@ -198,25 +203,26 @@ func (p *program) Bind(c *netns.Call) {
 		c.FD = p.find(s.call.FD).fd
 	}
 	c.Addr = r.resolve(s.addr)
-	if c.Op == netns.OpClose || c.Op == netns.OpAbort {
-		number := p.find(s.call.FD).number
-		if children := r.sb.Children(p.code.host, number); len(children) > 0 {
-			p.host.children[number] = slices.Clone(children)
-		}
-	}
 	if c.Op == netns.OpConnect && p.code.host == netns.Client && !r.result.Connect.Called {
 		r.result.Connect.Called, r.connect, r.by = true, s, p
 	}
 }
 
-// find is what a label stands for: what this program made, else what the host's first program made. A label that
-// nobody has made names no descriptor.
+// find is what a label stands for: what this program made, else what the host's program 1 made. A label that neither
+// has made names no descriptor.
 func (p *program) find(label int) socket {
 	if s, ok := p.labels[label]; ok {
 		return s
 	}
-	if s, ok := p.host.programs[0].labels[label]; ok {
-		return s
+	return p.run.made(p.code.host, 1, label)
+}
+
+// made is what a label of one program stands for; no descriptor, if there is no such program or it has not made it.
+func (r *runner) made(host string, number, label int) socket {
+	if p := r.byName[programName(host, number)]; p != nil {
+		if s, ok := p.labels[label]; ok {
+			return s
+		}
 	}
 	return socket{fd: -1}
 }
@@ -262,11 +268,11 @@ func (p *program) returned(s *step, out netns.Outcome) {
 		return
 	}
 	switch {
-	case out.Errno != "" && s.call.Op != netns.OpGetError:
-	case s.value != nil && *s.value != out.Errno:
-		p.fail(s, out, "the pending error "+errnoText(*s.value), errnoText(out.Errno))
-	case s.num != nil && *s.num != out.Result:
-		p.fail(s, out, fmt.Sprintf("the value %d", *s.num), fmt.Sprint(out.Result))
+	case out.Errno != "":
+	case s.value != nil && string(*s.value) != out.Value.Text:
+		p.fail(s, out, "the pending error "+errnoText(*s.value), out.Value.String())
+	case s.num != nil && *s.num != out.Value.Num:
+		p.fail(s, out, fmt.Sprintf("the value %d", *s.num), out.Value.String())
 	case s.data != nil && string(s.data) != string(out.Data):
 		p.fail(s, out, clip(quote(string(s.data))), clip(quote(string(out.Data))))
 	case out.Mismatch >= 0:
@@ -282,12 +288,8 @@ func (s *step) holds(out netns.Outcome) bool {
 		if w.result >= 0 {
 			return out.Errno == "" // the number is a label
 		}
-	case netns.OpGetError, netns.OpGetOption:
-		if w.result == 0 {
-			return out.Errno == "" || s.call.Op == netns.OpGetError // what was read is the value, not the result
-		}
 	case netns.OpBind, netns.OpListen, netns.OpConnect, netns.OpSend, netns.OpReceive, netns.OpSendAll, netns.OpReceiveAll,
-		netns.OpShutdown, netns.OpClose, netns.OpAbort, netns.OpSetOption, netns.OpNonBlocking:
+		netns.OpShutdown, netns.OpClose, netns.OpAbort, netns.OpGetError, netns.OpGetOption, netns.OpSetOption, netns.OpNonBlocking:
 	}
 	if w.errno != "" {
 		return out.Errno == w.errno
@@ -375,15 +377,19 @@ func (r *runner) timed(t *timed) {
 
 // observe looks at a socket and compares what it sees.
 func (r *runner) observe(t *timed, o *Observation) {
-	number, missing := r.observed(t, o)
+	parent, number, missing := r.observed(t, o)
 	got, holds := missing, false
-	if missing == "" {
-		if o.Name == "state" {
-			state := r.sb.State(o.Who.Host, number)
-			got, holds = state.String(), o.State == trace.NotObserved || state == o.State
-		} else {
-			got, holds = r.info(t, o, number)
-		}
+	switch {
+	case parent != 0 && r.sb.State(o.Who.Host, parent) == trace.NotObserved:
+		// Its stack does not tell of its sockets, nor of connections before they are accepted.
+		got, holds = trace.NotObserved.String(), true
+		r.result.NotObservable++
+	case missing != "":
+	case o.Name == "state":
+		state := r.sb.State(o.Who.Host, number)
+		got, holds = state.String(), o.State == trace.NotObserved || state == o.State
+	default:
+		got, holds = r.info(t, o, number)
 	}
 	if holds || !r.result.AsWritten {
 		text, _, _ := strings.Cut(t.text, " = ")
@@ -425,28 +431,25 @@ func (w *wantInfo) String() string {
 	return w.text
 }
 
-// observed is the number of the socket that a line names, or why there is none.
-func (r *runner) observed(t *timed, o *Observation) (number int, missing string) {
+// observed is the number of the socket that a line names, or why there is none. parent is that of the descriptor's own
+// socket, 0 if there is none.
+func (r *runner) observed(t *timed, o *Observation) (parent, number int, missing string) {
 	first, _ := o.Who.numbers()
-	p := r.byName[programName(o.Who.Host, first)]
-	if p == nil {
-		p = r.hosts[o.Who.Host].programs[0]
+	s := r.made(o.Who.Host, first, t.label)
+	if s.number == 0 {
+		s = r.made(o.Who.Host, 1, t.label)
 	}
-	s := p.find(t.label)
 	switch {
 	case s.number == 0:
-		return 0, fmt.Sprintf("nothing: the %s has no descriptor %d at that time", o.Who.Host, o.FD)
+		return 0, 0, fmt.Sprintf("nothing: the %s has no descriptor %d at that time", o.Who.Host, o.FD)
 	case o.Child == 0:
-		return s.number, ""
+		return s.number, s.number, ""
 	}
 	children := r.sb.Children(o.Who.Host, s.number)
-	if len(children) == 0 {
-		children = r.hosts[o.Who.Host].children[s.number]
-	}
 	if int64(len(children)) < o.Child {
-		return 0, fmt.Sprintf("nothing: %d connections have come to descriptor %d at that time", len(children), o.FD)
+		return s.number, 0, fmt.Sprintf("nothing: %d connections have come to descriptor %d at that time", len(children), o.FD)
 	}
-	return children[o.Child-1], ""
+	return s.number, children[o.Child-1], ""
 }
 
 // info reads an item of control information and compares it. A sequence number counts from the initial one of its
@@ -491,6 +494,9 @@ func initial(i trace.Item) (trace.Item, bool) {
 
 // finish adds what shows only at the end: calls that did not come back, and lines that were not reached.
 func (r *runner) finish() {
+	if r.otherEnd && r.result.End.Reason == trace.UntilReached {
+		return
+	}
 	for _, name := range []string{netns.Client, netns.Server} {
 		for _, p := range r.hosts[name].programs {
 			if p.made == nil {

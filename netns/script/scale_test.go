@@ -20,7 +20,7 @@ import (
 // The full count, in one command, with what it takes printed:
 //
 //	go test ./netns/script -run ManyConnects -v -timeout 30m -connects 100000
-var connects = flag.Int("connects", 2000, "how many connects TestManyConnectsInOneWorld makes in one world (in full: 100000)")
+var connects = flag.Int("connects", unlessRace(2000, 300), "how many connects TestManyConnectsInOneWorld makes in one world (in full: 100000)")
 
 const (
 	// heapLimit is how much memory a run of any length may take.

@@ -197,7 +197,8 @@ func TestWhatFailsAndWhatHolds(t *testing.T) {
 		"non-blocking connect":             {listener + "client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\nclient: connect(3, server:80) = -1 EINPROGRESS (Operation now in progress)\nclient: connect(3, server:80) = -1 EALREADY\nclient: +.1 getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = 0\nclient: recv(3, ..., 5, 0) = -1 EAGAIN", nil},
 		"pending error":                    {"client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK)\nclient: connect(3, server:80) = -1 EINPROGRESS\nclient: +.1 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0\nclient: getsockopt(3, SOL_SOCKET, SO_ERROR, ..., ...) = 0", nil},
 		"option's value":                   {"client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: setsockopt(3, IPPROTO_TCP, TCP_NODELAY, [1], 4) = 0\nclient: getsockopt(3, IPPROTO_TCP, TCP_NODELAY, [1], [4]) = 0", nil},
-		"descriptors of the first program": {connectedPair + "client.2: 1 sendall(8, 3) = 3\nserver.2: 1 recvall(4, 3) = 3\nclient.2: close(8) = 0\n2 state(client 8) = FIN-WAIT-2", nil},
+		"descriptors of program 1":         {connectedPair + "client.2: 1 sendall(8, 3) = 3\nserver.2: 1 recvall(4, 3) = 3\nclient.2: close(8) = 0\n2 state(client 8) = FIN-WAIT-2", nil},
+		"program 1 is not the first named": {"client.2: socket(..., SOCK_STREAM, IPPROTO_TCP) = 8\n" + connectedPair + "client.3: 1 sendall(8, 3) = 3\nserver: recvall(4, 3) = 3\n.9 state(client 8) = ESTABLISHED\n.9 state(client.2 8) = CLOSED\n.9 state(client.9 8) = ESTABLISHED", nil},
 		"repeats":                          {connectedPair + "client: repeat 3 {\nrepeat 2 {\nsendall(8, 1) = 1\n}\n}\nserver: recvall(4, 6) = 6", nil},
 		"words":                            {"--define=N=6\n--define=P=80\n" + strings.ReplaceAll(connectedPair, ":80", ":P") + "client: sendall(8, N) = N\nserver: recvall(4, N) = N", nil},
 		"sequence numbers from the first":  {connectedPair + "client: sendall(8, 10) = 10\n1 info(client 8, \"SND.NXT\") = 11\n1 info(server 3#1, \"RCV.NXT\") = 11\n1 info(client 8, \"remote port\") = 80\n1 info(client 8, \"protocol\") = \"TCP\"", nil},
@@ -208,6 +209,7 @@ func TestWhatFailsAndWhatHolds(t *testing.T) {
 		"wrong result":         {"client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: connect(3, server:80) = 0", []string{"line 2: connect(3, server:80) = 0: expected 0, got -1 ECONNREFUSED (Connection refused)"}},
 		"wrong error":          {"client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: connect(3, server:80) = -1 ETIMEDOUT", []string{"line 2: connect(3, server:80) = -1 ETIMEDOUT: expected -1 ETIMEDOUT (Connection timed out), got -1 ECONNREFUSED (Connection refused)"}},
 		"no error":             {connectedPair + "client: sendall(8, 3) = -1", []string{"line 7: sendall(8, 3) = -1: expected -1, got 3"}},
+		"no program 1":         {"client.2: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient.3: 1 close(3) = 0\n1 state(client 3)", []string{"line 2: close(3) = 0: expected 0, got -1 EBADF (Bad file descriptor)", "line 3: 1 state(client 3): expected a socket, got nothing: the client has no descriptor 3 at that time"}},
 		"descriptor of nobody": {connectedPair + "client: close(8) = 0\nclient: close(8) = 0", []string{"line 8: close(8) = 0: expected 0, got -1 EBADF (Bad file descriptor)"}},
 		"blocked to the end":   {connectedPair + "client: recv(8, ..., 5, 0) = 5", []string{"line 7: recv(8, ..., 5, 0) = 5: expected 5, got no return up to the end of the run"}},
 		"not reached":          {connectedPair + "client: recv(8, ..., 5, 0)\nclient: repeat 2 {\nrepeat 2 {\nclose(8) = 0\n}\n}", []string{"line 10: close(8) = 0: expected 0, got the end of the run before that"}},
@@ -283,6 +285,61 @@ func TestAnotherLinkIsNotJudgedByObservers(t *testing.T) {
 	cfg.Delay = netns.DefaultDelay
 	if r := judge(t, namedStory(t, "plain"), cfg); !r.AsWritten {
 		t.Error("the default delay, said aloud, is not as written")
+	}
+}
+
+// A run that is cut off elsewhere, or in which words have other values, is not the one that the story was written for.
+// What the calls that were made returned is judged all the same.
+func TestAnotherEndOrValueIsNotJudgedByObservers(t *testing.T) {
+	const wrong = "client: connect(8, server:81) = 0\n"
+	for name, test := range map[string]struct {
+		story         string // empty: plain
+		until         time.Duration
+		words, values []string
+		asWritten     bool
+		failures      []string
+	}{
+		"as written":                  {asWritten: true},
+		"before the observers":        {until: 500 * time.Millisecond},
+		"within a call":               {until: 15 * time.Millisecond},
+		"between calls":               {until: 30 * time.Millisecond},
+		"later than the run goes":     {until: 10 * time.Hour},
+		"the story's own end":         {story: "--until=.5\n" + connectedPair + ".4 state(client 8) = CLOSED\n", until: 500 * time.Millisecond, asWritten: true, failures: []string{"line 8: .4 state(client 8) = CLOSED: expected CLOSED, got ESTABLISHED"}},
+		"before the story's own end":  {story: "--until=.5\n" + connectedPair + ".3 state(client 8) = CLOSED\n.4 state(client 8) = CLOSED\n", until: 350 * time.Millisecond},
+		"a call that came back":       {story: "client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 8\n" + wrong, until: time.Second, failures: []string{"line 2: connect(8, server:81) = 0: expected 0, got -1 ECONNREFUSED (Connection refused)"}},
+		"blocked, and nothing is due": {story: connectedPair + "client: recvall(8) = 0\n", until: 10 * time.Hour, failures: []string{"line 7: recvall(8) = 0: expected 0, got no return up to the end of the run"}},
+		"a word":                      {words: []string{"BACKLOG"}, values: []string{"0"}},
+		"two words":                   {words: []string{"BACKLOG", "BYTES"}, values: []string{"2", "20000"}},
+		"a word's own value":          {words: []string{"BACKLOG"}, values: []string{"128"}, asWritten: true},
+		"a word's own value again":    {words: []string{"BACKLOG", "BYTES", "BACKLOG", "BYTES"}, values: []string{"2", "9", "128", "5"}, asWritten: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := namedStory(t, "plain")
+			var err error
+			if test.story != "" {
+				if s, err = script.Parse("test.story", test.story); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, word := range test.words {
+				if s, err = s.With(word, test.values[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cfg := gvisorPair()
+			cfg.Until = test.until
+			r := judge(t, s, cfg)
+			var failures []string
+			for _, f := range r.Failures {
+				failures = append(failures, f.String())
+			}
+			if diff := cmp.Diff(test.failures, failures); diff != "" {
+				t.Errorf("failures (-want +got)\n%s", diff)
+			}
+			if r.AsWritten != test.asWritten {
+				t.Errorf("as written: %v, want %v", r.AsWritten, test.asWritten)
+			}
+		})
 	}
 }
 

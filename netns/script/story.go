@@ -8,10 +8,11 @@ import (
 
 // A Story is a text that was read and found good. It is not changed afterwards, so goroutines may share it.
 type Story struct {
-	Name  string // of the file, without folder and ".story"
-	Text  string // as it was read
-	Lines []Line // what the text says, in its order
-	code  *code
+	Name    string // of the file, without folder and ".story"
+	Text    string // as it was read
+	Lines   []Line // what the text says, in its order
+	code    *code
+	written string // the Text before With changed it; empty: it is as it was read
 }
 
 // A Line is one line of a story; a call written over several lines is one. What is nil for a line that is blank or

@@ -42,6 +42,7 @@ func (l *ladder) sent(f *flight, fates []*trace.Fate) {
 		hi -= 3 * int(f.from.other())
 		lo += 3 * int(f.from)
 	}
+	l.legend.drew(f.packet, l.numbers[f.sent])
 	lines := flow(l.o.segmentTokens(f.packet, l.numbers[f.sent], l.ports), hi-lo+1)
 	for i, line := range lines {
 		w := flowWidth(line)
@@ -98,6 +99,7 @@ func (l *ladder) arrow(f *flight, tip int, lost bool) {
 	case f.lane >= 0:
 		l.c.put(tip, a.turn, green)
 	default:
+		l.legend.stub = true
 		l.c.put(tip, "╌", green)
 	}
 }

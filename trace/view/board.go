@@ -13,7 +13,9 @@ type board struct {
 	sockets  []trace.Socket
 	index    map[socketKey]*trace.Socket
 	ends     map[endKey][]*trace.Socket
-	several  map[string]bool // hosts with more than one socket: their states are numbered
+	host     map[string][]*trace.Socket
+	unnamed  map[string][]*trace.Socket // sockets of a host that never had both names
+	several  map[string]bool            // hosts with more than one socket: their states are numbered
 	now      map[socketKey]trace.State
 	listener map[endKey]int // the listening socket of a host and a port
 	last     map[string]int // the socket that was shown last
@@ -32,18 +34,20 @@ type endKey struct {
 
 func newBoard(t *trace.Trace, o *Options) *board {
 	b := &board{
-		o: o, sockets: trace.Sockets(t), index: make(map[socketKey]*trace.Socket), ends: make(map[endKey][]*trace.Socket), several: make(map[string]bool),
+		o: o, sockets: trace.Sockets(t), index: make(map[socketKey]*trace.Socket), ends: make(map[endKey][]*trace.Socket),
+		host: make(map[string][]*trace.Socket), unnamed: make(map[string][]*trace.Socket), several: make(map[string]bool),
 		now: make(map[socketKey]trace.State), listener: make(map[endKey]int), last: make(map[string]int),
 	}
-	seen := make(map[string]int)
 	for i := range b.sockets {
 		s := &b.sockets[i]
 		b.index[socketKey{s.Host, s.Number}] = s
 		key := endKey{s.Host, s.Local, s.Remote}
 		b.ends[key] = append(b.ends[key], s)
-		if seen[s.Host]++; seen[s.Host] > 1 {
-			b.several[s.Host] = true
+		b.host[s.Host] = append(b.host[s.Host], s)
+		if !known(s.Local) || !known(s.Remote) {
+			b.unnamed[s.Host] = append(b.unnamed[s.Host], s)
 		}
+		b.several[s.Host] = len(b.host[s.Host]) > 1
 	}
 	return b
 }
@@ -96,8 +100,8 @@ func (b *board) labelOf(host string, number int, s trace.State) string {
 	return b.o.stateName(s)
 }
 
-// peer finds the socket of another host to show beside a socket: its other end, else who listens there, else the one
-// that was shown last.
+// peer finds the socket of another host to show beside a socket: its other end, else one that may be its other end,
+// else who listens there, else the one that was shown last.
 func (b *board) peer(of socketKey, host string, n int) int {
 	if s := b.index[of]; s != nil && s.Remote.IsValid() {
 		found := 0
@@ -106,7 +110,10 @@ func (b *board) peer(of socketKey, host string, n int) int {
 				found = other.Number
 			}
 		}
-		if found != 0 {
+		if found != 0 && known(s.Local) { // without a name of its own it finds the listener, which has no peer
+			return found
+		}
+		if found := b.unnamedPeer(s, host, n); found != 0 {
 			return found
 		}
 		if l := b.listener[listening(host, s.Remote.Port())]; l != 0 {
@@ -115,3 +122,49 @@ func (b *board) peer(of socketKey, host string, n int) int {
 	}
 	return b.last[host]
 }
+
+// unnamedPeer finds a socket that may be the other end of s as far as their stacks tell their names: the one that was
+// shown last, else the newest; 0 if there is none. Without it the state would jump to the listener's whenever the
+// other side does something.
+func (b *board) unnamedPeer(s *trace.Socket, host string, n int) int {
+	candidates := b.unnamed[host]
+	if !known(s.Local) {
+		candidates = b.host[host]
+	}
+	found := 0
+	for _, other := range candidates {
+		_, seen := b.now[socketKey{host, other.Number}]
+		if !seen || other.First > n || !hasConnected(other, n) || !agree(s.Local, other.Remote) || !agree(s.Remote, other.Local) {
+			continue
+		}
+		if other.Number == b.last[host] {
+			return other.Number
+		}
+		found = other.Number
+	}
+	return found
+}
+
+// hasConnected reports whether a socket has been in a state of a connection: it is new no longer, and no listener.
+func hasConnected(s *trace.Socket, n int) bool {
+	connected := false
+	for _, stay := range s.Stays {
+		switch {
+		case stay.N > n:
+			return connected
+		case stay.State == trace.Listen:
+			return false
+		case stay.State != trace.Closed:
+			connected = true
+		}
+	}
+	return connected
+}
+
+// known reports whether a name says which end of a connection it is.
+func known(a netip.AddrPort) bool {
+	return a.Addr().IsValid() && !a.Addr().IsUnspecified() && a.Port() != 0
+}
+
+// agree reports whether two names, as far as they are known, are the same.
+func agree(a, b netip.AddrPort) bool { return a == b || !known(a) || !known(b) }

@@ -12,6 +12,7 @@ import (
 	"connectlab/trace"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // verbs are the verbs of a text with the numbers of the arguments that they print, in the arguments' order.
@@ -57,7 +58,10 @@ func TestLanguagesHaveTheSameKeysAndVerbs(t *testing.T) {
 
 // madeKeys are the keys that the program makes out of names.
 func madeKeys() []string {
-	keys := []string{"fate.duplicated-at-once"}
+	keys := []string{"fate.duplicated-at-once", "unit.octets.one", "unit.segments.one", "unit.days.one"}
+	for _, name := range timerNames {
+		keys = append(keys, "timer-name."+name)
+	}
 	for i := range trace.Item(trace.NumItems) {
 		keys = append(keys, keyed("item.", i.String()))
 	}
@@ -88,6 +92,29 @@ func madeKeys() []string {
 		}
 	}
 	return keys
+}
+
+// timerNames are the names that stacks give to their timers and that the catalogue has words for.
+var timerNames = []string{
+	"h.retransmitTimer", "snd.resendTimer", "snd.probeTimer", "snd.reorderTimer", "snd.corkTimer", "keepalive.timer", "timeWaitTimer", "finWait2Timer",
+}
+
+// TestTimersHaveWords: each name that gVisor's adapter gives to a timer is one that the catalogue explains.
+func TestTimersHaveWords(t *testing.T) {
+	b, err := os.ReadFile("../../adapters/gvisor/offsets.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") timerName(")
+	body, _, _ := strings.Cut(rest, "\n}\n")
+	var names []string
+	for _, m := range regexp.MustCompile(`return "([^"]+)"`).FindAllStringSubmatch(body, -1) {
+		names = append(names, m[1])
+	}
+	less := func(a, b string) bool { return a < b }
+	if diff := cmp.Diff(timerNames, names, cmpopts.SortSlices(less)); diff != "" {
+		t.Errorf("names of timers: (-catalogue +adapter)\n%s", diff)
+	}
 }
 
 // stories are those that the program has built in.

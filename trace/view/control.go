@@ -15,7 +15,7 @@ var groups = []struct {
 	items []trace.Item
 }{
 	{"group.names", []trace.Item{
-		trace.Protocol, trace.LocalAddress, trace.LocalPort, trace.RemoteAddress, trace.RemotePort, trace.PendingError,
+		trace.Protocol, trace.LocalAddress, trace.LocalPort, trace.RemoteAddress, trace.RemotePort,
 	}},
 	{"group.numbers", []trace.Item{trace.ISS, trace.SndUna, trace.SndNxt, trace.IRS, trace.RcvNxt}},
 	{"group.windows", []trace.Item{trace.SndWnd, trace.SndWindShift, trace.RcvWnd, trace.RcvWindShift}},
@@ -27,6 +27,7 @@ var groups = []struct {
 	}},
 	{"group.timing", []trace.Item{trace.RTO, trace.SRTT, trace.RTTVar, trace.Cwnd, trace.Ssthresh}},
 	{"group.queues", []trace.Item{trace.Backlog, trace.SynQueue, trace.AcceptQueue}},
+	{"group.errors", []trace.Item{trace.PendingError}},
 }
 
 // manyChanges is how many changes of one moment get the names of their groups.
@@ -387,9 +388,18 @@ func (v *controlView) tablePart(sockets []*trace.Socket, n, x, w int) {
 		stay := s.At(n)
 		return v.o.state(stay.State, stay.Word)
 	})
+	leftOut := 0
 	for _, g := range groups {
-		v.c.line(2, v.o.text(g.key), dim)
+		titled := false
 		for _, item := range g.items {
+			if !v.has(sockets, item) {
+				leftOut++
+				continue
+			}
+			if !titled {
+				v.c.line(2, v.o.text(g.key), dim)
+				titled = true
+			}
 			row(v.o.item(item), plain, func(s *trace.Socket) string {
 				info := v.info[socketKey{s.Host, s.Number}]
 				if info == nil { // its stack has told nothing, not even the protocol
@@ -399,5 +409,18 @@ func (v *controlView) tablePart(sockets []*trace.Socket, n, x, w int) {
 			})
 		}
 	}
+	if leftOut > 0 {
+		v.c.paragraph(2, v.o.text("control.left-out", leftOut), dim)
+	}
 	v.c.flush()
+}
+
+// has reports whether any of some sockets has an item, or may have it without telling.
+func (v *controlView) has(sockets []*trace.Socket, item trace.Item) bool {
+	for _, s := range sockets {
+		if info := v.info[socketKey{s.Host, s.Number}]; info == nil || info.Value(item).Kind != trace.None {
+			return true
+		}
+	}
+	return false
 }

@@ -15,7 +15,7 @@ import (
 // one is a trace of a call and one packet.
 func one(t *testing.T, p *trace.Packet) *trace.Trace {
 	r := record(t)
-	r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: -1}, false, 0)
+	r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: trace.NoLen}, false, 0)
 	r.sent("client", 1, 1, p)
 	return r.finish(trace.Finished)
 }
@@ -166,7 +166,7 @@ func TestBarIsInProportion(t *testing.T) {
 func TestHeaderOfAnEventWithoutOne(t *testing.T) {
 	icmp := &trace.Packet{Kind: trace.PacketICMP, IP: trace.IPHeader{Version: 4, HeaderLen: 20, Protocol: 1}, Octets: make([]byte, 28), Len: 28}
 	r := record(t)
-	r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: -1}, false, 0)
+	r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: trace.NoLen}, false, 0)
 	r.sent("client", 1, 1, icmp)
 	r.sent("client", 1, 1, fromClient(trace.ACK, 1, 1, ""))
 	r.sent("client", 1, 1, fromClient(trace.SYN, 0, 0, ""))

@@ -59,6 +59,7 @@ type ladder struct {
 	bar    [2]int // the hosts' lines
 	lanes  [2][]*flight
 
+	legend  legend
 	states  [2][]stateCell
 	at      time.Duration // of the last row
 	printed bool          // whether at has been printed
@@ -221,14 +222,7 @@ func (l *ladder) foot() {
 	if aloft > 0 {
 		l.wide(l.o.text("end.aloft", aloft), yellow)
 	}
-	if len(l.flights) > 0 {
-		l.c.flush()
-		key := "ladder.legend"
-		if l.o.Absolute {
-			key = "ladder.legend-absolute"
-		}
-		l.c.paragraph(0, l.o.text(key), dim)
-	}
+	l.legend.draw(l.c, l.o)
 }
 
 // wide writes a text over both sides.
@@ -285,6 +279,9 @@ func (l *ladder) finish() {
 			continue
 		}
 		cell := l.states[s][0]
+		if l.legend.socket == "" && l.board.several[l.hosts[s]] {
+			l.legend.socket = cell.text
+		}
 		st := dim
 		if cell.changed {
 			st = bold
@@ -387,6 +384,7 @@ func (l *ladder) step(events []trace.Event) {
 		case *trace.HostChange:
 			l.banner(l.o.hostChange(e, d))
 		case *trace.Note:
+			l.legend.noted(d)
 			if d.Failed {
 				l.says(s, "✗ "+clean(d.Text), red)
 			} else {

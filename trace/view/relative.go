@@ -30,6 +30,9 @@ func (n *numbering) ack(s trace.Seq) uint32 {
 	return uint32(s)
 }
 
+// scales reports whether the header's window means more octets than it says.
+func (n *numbering) scales(window uint16) bool { return n.scaled && n.shift > 0 && window > 0 }
+
 // direction is one half of a four-tuple's traffic.
 type direction struct{ from, to netip.AddrPort }
 

@@ -25,7 +25,7 @@ func (o *Options) segmentTokens(p *trace.Packet, n *numbering, ports bool) []tok
 	tokens := o.shortTokens(p, n, ports)
 	tokens = append(tokens, token{text: fmt.Sprintf("len %d", s.DataLen)})
 	window := fmt.Sprintf("win %d", s.Window)
-	if n.scaled && n.shift > 0 && s.Window > 0 {
+	if n.scales(s.Window) {
 		window += fmt.Sprintf(" (%d)", uint64(s.Window)<<n.shift)
 	}
 	tokens = append(tokens, token{text: window})
@@ -91,7 +91,7 @@ func (o *Options) otherTokens(p *trace.Packet) []token {
 		name = o.text("packet.other", p.IP.Protocol)
 	case trace.PacketMalformed, trace.PacketTCP:
 	}
-	tokens := []token{{text: name, style: bold}, {text: o.text("unit.octets", p.Len)}}
+	tokens := []token{{text: name, style: bold}, {text: o.count("unit.octets", int64(p.Len))}}
 	if p.Malformed != "" {
 		tokens = append(tokens, token{text: clean(p.Malformed), style: red})
 	}

@@ -110,8 +110,8 @@ func troubled(t *testing.T) *trace.Trace {
 	r := record(t, "drop client SYN#1")
 	listen := r.call("server", 1, trace.Call{Name: "listen", FD: 3, Len: 128, Program: "server"}, true, 0)
 	r.state("server", 1, listen, trace.Listen, "LISTEN")
-	accept := r.call("server", 1, trace.Call{Name: "accept", FD: 3, Len: -1, Program: "server"}, false, 0)
-	connect := r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: -1, Program: "client"}, false, 0)
+	accept := r.call("server", 1, trace.Call{Name: "accept", FD: 3, Len: trace.NoLen, Program: "server"}, false, 0)
+	connect := r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: trace.NoLen, Program: "client"}, false, 0)
 	r.state("client", 1, connect, trace.SynSent, "SYN-SENT")
 	var none, info trace.ControlInfo
 	info.SetText(trace.LocalAddress, "192.0.2.1")

@@ -111,9 +111,13 @@ func anyTrace(rt *rapid.T) *trace.Trace {
 		}
 		switch rapid.IntRange(0, 9).Draw(rt, "event") {
 		case 0:
-			r.Call(at, host, socket, trace.Call{Name: text.Draw(rt, "name"), FD: rapid.IntRange(-1, 4).Draw(rt, "fd"), Len: -1, Text: text.Draw(rt, "text")})
+			r.Call(at, host, socket, trace.Call{Name: text.Draw(rt, "name"), FD: rapid.IntRange(-1, 4).Draw(rt, "fd"), Len: trace.NoLen, Text: text.Draw(rt, "text")})
 		case 1:
-			r.Return(at, host, socket, cause, trace.Return{Call: cause, Result: int64(rapid.IntRange(-1, 5).Draw(rt, "result")), Accepted: socket})
+			r.Return(at, host, socket, cause, trace.Return{
+				Call: cause, Result: int64(rapid.IntRange(-1, 5).Draw(rt, "result")), Accepted: socket, Errno: text.Draw(rt, "errno"),
+				Value: rapid.SampledFrom([]trace.Value{{}, {Kind: trace.Number, Num: 1}, {Kind: trace.Text, Text: "ECONNREFUSED"}}).Draw(rt, "value"),
+				Count: rapid.SampledFrom([]int64{0, 50}).Draw(rt, "count"),
+			})
 		case 2:
 			r.Sent(at, host, socket, cause, r.Keep(packet))
 		case 3:
@@ -133,6 +137,9 @@ func anyTrace(rt *rapid.T) *trace.Trace {
 				case 1:
 					now.Hide(i)
 				case 2:
+					if i.Unit() != trace.UnitText {
+						continue
+					}
 					now.SetText(i, text.Draw(rt, "value"))
 				}
 			}
@@ -227,7 +234,7 @@ func TestEveryPacketIsDrawn(t *testing.T) {
 		if err := Ladder(&b, tr, Options{}); err != nil {
 			t.Fatal(err)
 		}
-		out := b.String()
+		out, _, _ := strings.Cut(b.String(), "\n\n") // the legend has arrows, too
 		heads := strings.Count(out, "►") + strings.Count(out, "◄")
 		bar := regexp.MustCompile(`(?m)^.{0,40}├─|─┤`)
 		if tails := len(bar.FindAllString(out, -1)); tails != sent {
@@ -236,6 +243,84 @@ func TestEveryPacketIsDrawn(t *testing.T) {
 		if heads != arrived {
 			t.Errorf("%s: %d arrows reach a host, want %d", name, heads, arrived)
 		}
+	}
+}
+
+// TestLegendExplainsWhatIsDrawn: each sign that a ladder has, and no other.
+func TestLegendExplainsWhatIsDrawn(t *testing.T) {
+	const (
+		numbers = "seq, ack: counted from each side's SYN · win: as in the header"
+		note    = "•: what an observer of the story saw"
+		socket  = "1:CLOSED: the number of the host's socket, then its state"
+		nth     = "3#1: of the connections that came to descriptor 3, number 1"
+		stub    = "─╌ and ╌──►: a packet for which no lane is free; where it arrives it is named again"
+	)
+	window := func(header, shift int) string {
+		return fmt.Sprintf("win %d (%d): %d in the header, times %d by the window scale: %d octets", header, header<<shift, header, 1<<shift, header<<shift)
+	}
+	tests := []struct {
+		story string
+		want  []string
+	}{
+		{"plain", []string{numbers, window(228, 7), socket, note, nth}},
+		{"refused", []string{numbers, note}},
+		{"syn-lost", []string{numbers, window(228, 7), socket, note, nth}},
+		{"synack-lost", []string{numbers, window(29184, 7), socket, note, nth}},
+		{"fresh-send", []string{note}},
+		{"send-and-close", []string{numbers, window(228, 7), stub, socket, note, nth}},
+	}
+	for _, tt := range tests {
+		var b bytes.Buffer
+		if err := Ladder(&b, story(t, tt.story), Options{Columns: 120}); err != nil {
+			t.Fatal(err)
+		}
+		_, legend, _ := strings.Cut(strings.TrimSuffix(b.String(), "\n"), "\n\n")
+		if diff := cmp.Diff(strings.Join(tt.want, "\n"), legend); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", tt.story, diff)
+		}
+	}
+}
+
+// TestStatesOfSocketsWithoutNames: a stack that tells neither addresses nor ports of a connection does not make the
+// other column go back and forth between it and the listener.
+func TestStatesOfSocketsWithoutNames(t *testing.T) {
+	r := record(t)
+	listen := r.call("server", 1, trace.Call{Name: "bind", FD: 3, Addr: serverAddr, Len: trace.NoLen, Program: "server"}, true, 0)
+	r.state("server", 1, listen, trace.Listen, "")
+	connect := r.call("client", 1, trace.Call{Name: "connect", FD: 3, Addr: serverAddr, Len: trace.NoLen, Program: "client"}, false, 0)
+	r.state("client", 1, connect, trace.SynSent, "")
+	cross := func(from string, cause int, p *trace.Packet) int {
+		sent := r.sent(from, 0, cause, p)
+		r.at += 10 * time.Millisecond
+		return r.arrived(map[string]string{"client": "server", "server": "client"}[from], 0, sent, p)
+	}
+	a := cross("client", connect, fromClient(trace.SYN, 0, 0, ""))
+	r.state("server", 2, a, trace.SynReceived, "")
+	a = cross("server", a, fromServer(trace.SYN|trace.ACK, 0, 1, ""))
+	r.state("client", 1, a, trace.Established, "")
+	r.Return(r.at, "client", 1, a, trace.Return{Call: connect})
+	a = cross("client", a, fromClient(trace.ACK, 1, 1, ""))
+	r.state("server", 2, a, trace.Established, "")
+	r.call("client", 1, trace.Call{Name: "send", FD: 3, Len: 5, Program: "client"}, true, 5)
+	r.call("server", 1, trace.Call{Name: "accept", FD: 3, Len: trace.NoLen, Program: "server"}, false, 0)
+	r.call("client", 1, trace.Call{Name: "send", FD: 3, Len: 5, Program: "client"}, true, 5)
+	var b bytes.Buffer
+	if err := Ladder(&b, r.finish(trace.Idle), Options{Columns: 100}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		if m := regexp.MustCompile(`│ (\d:[A-Z-]+)$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			got = append(got, m[1])
+		}
+	}
+	want := []string{
+		"1:LISTEN", "1:LISTEN", // bind, connect
+		"2:SYN-RECEIVED", "2:SYN-RECEIVED", "2:ESTABLISHED", // SYN, SYN,ACK, ACK
+		"2:ESTABLISHED", "1:LISTEN", "2:ESTABLISHED", // send, accept, send
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("states of the server: (-want +got)\n%s\n%s", diff, b.String())
 	}
 }
 
@@ -323,11 +408,11 @@ func TestControlNeverInventsAValue(t *testing.T) {
 	info.Hide(trace.SRTT)
 	info.Hide(trace.SndUna)
 	info.SetNumber(trace.SendBufferUsed, 0)
-	call := r.call("client", 1, trace.Call{Name: "socket", FD: -1, Len: -1}, false, 0)
+	call := r.call("client", 1, trace.Call{Name: "socket", FD: -1, Len: trace.NoLen}, false, 0)
 	r.state("client", 1, call, trace.Closed, "INITIAL")
 	r.Control(0, "client", 1, call, &none, &info, nil)
 	// A socket whose stack tells its state and nothing else.
-	r.state("server", 1, r.call("server", 1, trace.Call{Name: "socket", FD: -1, Len: -1}, false, 0), trace.Closed, "")
+	r.state("server", 1, r.call("server", 1, trace.Call{Name: "socket", FD: -1, Len: trace.NoLen}, false, 0), trace.Closed, "")
 	var b bytes.Buffer
 	if err := Control(&b, r.finish(trace.Finished), Options{Columns: 120}); err != nil {
 		t.Fatal(err)
@@ -358,6 +443,26 @@ func TestControlNeverInventsAValue(t *testing.T) {
 	}
 	if found != len(want) {
 		t.Errorf("%d of %d items are in the table:\n%s", found, len(want), table)
+	}
+}
+
+// TestTableLeavesOutWhatNobodyHas: no row of the full tables is without a value.
+func TestTableLeavesOutWhatNobodyHas(t *testing.T) {
+	for _, columns := range []int{80, 120, 200} {
+		var b bytes.Buffer
+		if err := Control(&b, story(t, "plain"), Options{Columns: columns}); err != nil {
+			t.Fatal(err)
+		}
+		_, table, ok := strings.Cut(b.String(), "The connection stands.")
+		if !ok || !strings.Contains(table, "LISTEN") || !strings.Contains(table, "left out, as no socket shown here has them: ") {
+			t.Fatalf("%d columns: no full table with the listener:\n%s", columns, b.String())
+		}
+		if row := regexp.MustCompile(`(?m)^  \w[^*\n]{26}(  +-)+$`).FindString(table); row != "" {
+			t.Errorf("%d columns: the row %q says nothing", columns, row)
+		}
+		if strings.Contains(table, "pending error") {
+			t.Errorf("%d columns: there is no pending error", columns)
+		}
 	}
 }
 
@@ -399,7 +504,7 @@ func TestControlOfATraceWithoutControlInformation(t *testing.T) {
 func TestIPv6FitsTheLadder(t *testing.T) {
 	client, server := netip.MustParseAddrPort("[2001:db8::1]:49152"), netip.MustParseAddrPort("[2001:db8::2]:80")
 	r := trace.NewRecorder(trace.Header{})
-	call := r.Call(0, "client", 1, trace.Call{Name: "connect", FD: 3, Addr: server, Len: -1})
+	call := r.Call(0, "client", 1, trace.Call{Name: "connect", FD: 3, Addr: server, Len: trace.NoLen})
 	p := segment(client, server, trace.Segment{Flags: trace.SYN, Options: synOptions}, "")
 	r.Arrived(1, "server", 0, r.Sent(0, "client", 1, call, r.Keep(p)), r.Keep(p))
 	tr, err := r.Finish(trace.End{})

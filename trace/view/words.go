@@ -12,6 +12,14 @@ import (
 // keyed makes a name of package trace a part of a catalogue key: "local address" becomes "local-address".
 func keyed(prefix, name string) string { return prefix + strings.ReplaceAll(name, " ", "-") }
 
+// count is a number with its unit. One of it may have a text of its own.
+func (o *Options) count(key string, n int64) string {
+	if one := key + ".one"; n == 1 && Has(one) {
+		key = one
+	}
+	return o.text(key, n)
+}
+
 // span is a length of time as people say it: "60 s", "2 min 7 s", "365 days".
 func (o *Options) span(d time.Duration) string {
 	decimal := func(unit time.Duration) string {
@@ -40,7 +48,7 @@ func (o *Options) span(d time.Duration) string {
 	var parts []string
 	for _, u := range units {
 		if n := d / u.length; n > 0 && len(parts) < 2 {
-			parts = append(parts, o.text(u.key, int64(n)))
+			parts = append(parts, o.count(u.key, int64(n)))
 			d %= u.length
 		}
 	}
@@ -94,7 +102,7 @@ func (o *Options) value(i trace.Item, v trace.Value, info *trace.ControlInfo) st
 	case trace.UnitSeq:
 		return o.sequence(i, trace.Seq(v.Num), info)
 	case trace.UnitOctets:
-		return o.text("unit.octets", v.Num)
+		return o.count("unit.octets", v.Num)
 	case trace.UnitShift:
 		if v.Num < 0 || v.Num > 32 {
 			return strconv.FormatInt(v.Num, 10)
@@ -108,7 +116,7 @@ func (o *Options) value(i trace.Item, v trace.Value, info *trace.ControlInfo) st
 	case trace.UnitNanoseconds:
 		return o.span(time.Duration(v.Num))
 	case trace.UnitSegments:
-		return o.text("unit.segments", v.Num)
+		return o.count("unit.segments", v.Num)
 	case trace.UnitConnections:
 		return o.text("unit.connections", v.Num)
 	case trace.UnitText, trace.UnitPort, trace.UnitTicks:
@@ -169,7 +177,10 @@ func (o *Options) stateName(s trace.State) string {
 
 // returned prints what a call gave back, behind the equals sign.
 func (o *Options) returned(r *trace.Return) string {
-	s := r.String()
+	s := clean(r.String())
+	if r.Count != 0 {
+		s = o.text("call.after", s, o.count("unit.octets", r.Count))
+	}
 	if r.Addr.IsValid() {
 		s = o.text("call.from", s, r.Addr)
 	}
@@ -188,7 +199,7 @@ func callText(c *trace.Call) string {
 func (o *Options) fate(f *trace.Fate) string {
 	var s string
 	switch f.Kind {
-	case trace.Delayed, trace.Duplicated, trace.Reordered:
+	case trace.Delayed, trace.Duplicated:
 		if f.Kind == trace.Duplicated && f.Delay == 0 {
 			s = o.text("fate.duplicated-at-once")
 			break
@@ -196,7 +207,7 @@ func (o *Options) fate(f *trace.Fate) string {
 		s = o.text(keyed("fate.", f.Kind.String()), o.span(f.Delay))
 	case trace.Corrupted:
 		s = o.text("fate.corrupted", f.Octet, f.Bit)
-	case trace.Dropped, trace.QueueFull, trace.LinkDown, trace.HostGone, trace.TooLong:
+	case trace.Dropped, trace.Reordered, trace.QueueFull, trace.LinkDown, trace.HostGone, trace.TooLong:
 		s = o.text(keyed("fate.", f.Kind.String()))
 	}
 	if f.Rule != "" {
@@ -205,10 +216,13 @@ func (o *Options) fate(f *trace.Fate) string {
 	return s
 }
 
-// timer names a timer as the stack does.
+// timer says what a timer is for, and how the stack names it. What the catalogue does not know is shown as it is.
 func (o *Options) timer(name string) string {
 	if name == "" {
 		return o.text("timer.unnamed")
+	}
+	if key := "timer-name." + name; Has(key) {
+		return o.text("timer.known", o.text(key), name)
 	}
 	return o.text("timer", clean(name))
 }

@@ -27,12 +27,90 @@ func TestSpan(t *testing.T) {
 		{2 * time.Hour, "2 h", "2시간"},
 		{2*time.Hour + 30*time.Minute, "2 h 30 min", "2시간 30분"},
 		{365*day - 30*time.Millisecond, "365 days", "365일"},
+		{day + 30*time.Minute, "1 day 30 min", "1일 30분"},
 		{49 * time.Hour, "2 days 1 h", "2일 1시간"},
 	}
 	for _, tt := range tests {
 		for l, want := range map[Language]string{English: tt.en, Korean: tt.ko} {
 			if got := (&Options{Language: l}).span(tt.d); got != want {
 				t.Errorf("span(%v) in %s is %q, want %q", tt.d, l, got, want)
+			}
+		}
+	}
+}
+
+func TestOneOfAUnit(t *testing.T) {
+	tests := []struct {
+		item   trace.Item
+		n      int64
+		en, ko string
+	}{
+		{trace.SndWnd, 0, "0 octets", "0바이트"},
+		{trace.SndWnd, 1, "1 octet", "1바이트"},
+		{trace.SndWnd, 2, "2 octets", "2바이트"},
+		{trace.Cwnd, 1, "1 segment", "세그먼트 1개"},
+		{trace.Cwnd, 10, "10 segments", "세그먼트 10개"},
+		{trace.Backlog, 1, "1", "1개"},
+	}
+	for _, tt := range tests {
+		for l, want := range map[Language]string{English: tt.en, Korean: tt.ko} {
+			got := (&Options{Language: l}).value(tt.item, trace.Value{Kind: trace.Number, Num: tt.n}, &trace.ControlInfo{})
+			if got != want {
+				t.Errorf("%v of %d in %s is %q, want %q", tt.item, tt.n, l, got, want)
+			}
+		}
+	}
+}
+
+func TestTimer(t *testing.T) {
+	tests := []struct{ name, en, ko string }{
+		{"h.retransmitTimer", "timer: retransmission (h.retransmitTimer)", "타이머: 재전송 (h.retransmitTimer)"},
+		{"timeWaitTimer", "timer: TIME-WAIT, 2 MSL (timeWaitTimer)", "타이머: TIME-WAIT, 2 MSL (timeWaitTimer)"},
+		{"persist", "timer: persist", "타이머: persist"}, // of a stack that the catalogue does not know
+		{"", "a timer", "타이머"},
+	}
+	for _, tt := range tests {
+		for l, want := range map[Language]string{English: tt.en, Korean: tt.ko} {
+			if got := (&Options{Language: l}).timer(tt.name); got != want {
+				t.Errorf("timer %q in %s is %q, want %q", tt.name, l, got, want)
+			}
+		}
+	}
+}
+
+func TestFate(t *testing.T) {
+	tests := []struct {
+		fate trace.Fate
+		want string
+	}{
+		{trace.Fate{Kind: trace.Reordered, Rule: "reorder client data#1 2"}, "held back until later packets overtake it, by rule: reorder client data#1 2"},
+		{trace.Fate{Kind: trace.Delayed, Delay: 5 * time.Millisecond}, "5 ms late"},
+		{trace.Fate{Kind: trace.Duplicated}, "sent twice by the link"},
+		{trace.Fate{Kind: trace.Dropped}, "lost"},
+	}
+	for _, tt := range tests {
+		if got := (&Options{}).fate(&tt.fate); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.fate, got, tt.want)
+		}
+	}
+}
+
+func TestReturned(t *testing.T) {
+	tests := []struct {
+		name   string
+		r      trace.Return
+		en, ko string
+	}{
+		{"a result", trace.Return{Result: 5}, "5", "5"},
+		{"an error", trace.Return{Result: -1, Errno: "ETIMEDOUT"}, "-1 ETIMEDOUT", "-1 ETIMEDOUT"},
+		{"an error behind one octet", trace.Return{Result: -1, Errno: "EPIPE", Count: 1}, "-1 EPIPE after 1 octet", "-1 EPIPE (그 전까지 1바이트)"},
+		{"SO_ERROR", trace.Return{Value: trace.Value{Kind: trace.Text, Text: "ECONNREFUSED"}}, "0 [ECONNREFUSED]", "0 [ECONNREFUSED]"},
+		{"accept", trace.Return{Result: 4, Addr: clientAddr, Accepted: 2}, "4 from 192.0.2.1:49152", "4 (상대 192.0.2.1:49152)"},
+	}
+	for _, tt := range tests {
+		for l, want := range map[Language]string{English: tt.en, Korean: tt.ko} {
+			if got := (&Options{Language: l}).returned(&tt.r); got != want {
+				t.Errorf("%s in %s: %q, want %q", tt.name, l, got, want)
 			}
 		}
 	}

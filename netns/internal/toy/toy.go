@@ -1,4 +1,7 @@
-package netns_test
+// Package toy is a second stack for tests, so that nothing of gVisor's shape leaks into netns.Stack and what is built on
+// it: polled, no goroutine, no timer, nothing to look into. It can do the plain story on a link that loses nothing, and
+// no more: it retransmits nothing, takes segments in their order only, and has no state but "established".
+package toy
 
 import (
 	"net/netip"
@@ -9,30 +12,35 @@ import (
 	"connectlab/trace/wire"
 )
 
-// toy is the second stack, so that nothing of gVisor's shape leaks into the Stack interface: polled, no goroutine, no
-// timer, nothing to look into. It can do the plain story on a link that loses nothing, and no more.
-type toy struct {
+// Name is what a trace's header calls the toy.
+const Name = "toy"
+
+// A Factory makes toys. Its zero value is ready.
+type Factory struct{}
+
+// A Stack is the toy of one host, a netns.Stack. Factory.New makes it.
+type Stack struct {
 	env     netns.Env
 	out     [][]byte
-	sockets []*toySocket
+	sockets []*Socket
 	port    uint16
 }
 
-type toyFactory struct{}
-
-func (toyFactory) Info() netns.Info {
-	return netns.Info{Name: "toy", Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt", "shutdown"}}
+// Info makes Factory a netns.Factory.
+func (Factory) Info() netns.Info {
+	return netns.Info{Name: Name, Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt", "shutdown"}}
 }
 
-func (toyFactory) New(env netns.Env) (netns.Stack, error) { return &toy{env: env, port: 40000}, nil }
+// New makes Factory a netns.Factory.
+func (Factory) New(env netns.Env) (netns.Stack, error) { return &Stack{env: env, port: 40000}, nil }
 
-func (*toy) Advance(time.Duration)           {}
-func (*toy) Settle()                         {}
-func (*toy) Deadline() (time.Duration, bool) { return 0, false }
-func (*toy) Expire() netns.Expired           { return netns.Expired{} }
-func (*toy) Close()                          {}
+func (*Stack) Advance(time.Duration)           {}
+func (*Stack) Settle()                         {}
+func (*Stack) Deadline() (time.Duration, bool) { return 0, false }
+func (*Stack) Expire() netns.Expired           { return netns.Expired{} }
+func (*Stack) Close()                          {}
 
-func (t *toy) Take(buf []byte) ([]byte, bool, bool) {
+func (t *Stack) Take(buf []byte) ([]byte, bool, bool) {
 	if len(t.out) == 0 {
 		return buf, false, false
 	}
@@ -41,13 +49,13 @@ func (t *toy) Take(buf []byte) ([]byte, bool, bool) {
 	return append(buf, p...), false, true
 }
 
-func (t *toy) Socket(netns.Family) (netns.Socket, error) {
-	s := &toySocket{toy: t}
+func (t *Stack) Socket(netns.Family) (netns.Socket, error) {
+	s := &Socket{stack: t}
 	t.sockets = append(t.sockets, s)
 	return s, nil
 }
 
-func (t *toy) Deliver(octets []byte) {
+func (t *Stack) Deliver(octets []byte) {
 	p := trace.Packet{Octets: octets, Len: len(octets)}
 	if wire.Decode(&p); p.Kind != trace.PacketTCP || p.TCP.Checksum != trace.ChecksumGood {
 		return
@@ -60,7 +68,7 @@ func (t *toy) Deliver(octets []byte) {
 	}
 	for _, l := range t.sockets {
 		if l.listening && l.local == p.Destination() && p.TCP.Flags == trace.SYN {
-			s := &toySocket{toy: t, local: l.local, remote: p.Source(), listener: l, next: trace.Seq(t.env.Seed[0]), expect: p.TCP.Seq.Add(1)}
+			s := &Socket{stack: t, local: l.local, remote: p.Source(), listener: l, next: trace.Seq(t.env.Seed[0]), expect: p.TCP.Seq.Add(1)}
 			t.sockets = append(t.sockets, s)
 			s.send(trace.SYN|trace.ACK, nil)
 			return
@@ -68,21 +76,21 @@ func (t *toy) Deliver(octets []byte) {
 	}
 }
 
-// toySocket is a connection, or a listener, of the toy.
-type toySocket struct {
+// A Socket is a connection, or a listener, of the toy: a netns.Socket. Stack.Socket makes it.
+type Socket struct {
 	netns.Unsupported
-	toy                    *toy
+	stack                  *Stack
 	local, remote          netip.AddrPort
 	listening, established bool
 	peerDone               bool // its FIN came
-	listener               *toySocket
-	queue                  []*toySocket
+	listener               *Socket
+	queue                  []*Socket
 	next, expect           trace.Seq
 	data                   []byte
 }
 
 // send sends a segment, and counts what it occupies.
-func (s *toySocket) send(flags trace.Flags, data []byte) {
+func (s *Socket) send(flags trace.Flags, data []byte) {
 	p := trace.Packet{Kind: trace.PacketTCP}
 	p.IP = trace.IPHeader{Version: 4, HeaderLen: 20, Src: s.local.Addr(), Dst: s.remote.Addr(), Protocol: 6, TTL: 64}
 	p.TCP = trace.Segment{
@@ -91,11 +99,11 @@ func (s *toySocket) send(flags trace.Flags, data []byte) {
 	if flags.Has(trace.ACK) {
 		p.TCP.Ack = s.expect
 	}
-	s.toy.out = append(s.toy.out, wire.Append(nil, &p, data))
+	s.stack.out = append(s.stack.out, wire.Append(nil, &p, data))
 	s.next = s.next.Add(p.TCP.Len())
 }
 
-func (s *toySocket) segment(p *trace.Packet) {
+func (s *Socket) segment(p *trace.Packet) {
 	seg := &p.TCP
 	switch {
 	case seg.Flags == trace.SYN|trace.ACK && !s.established:
@@ -115,12 +123,12 @@ func (s *toySocket) segment(p *trace.Packet) {
 	s.send(trace.ACK, nil)
 }
 
-func (s *toySocket) Bind(a netip.AddrPort) error { s.local = a; return nil }
-func (s *toySocket) Listen(int) error            { s.listening = true; return nil }
-func (s *toySocket) LocalAddr() netip.AddrPort   { return s.local }
-func (s *toySocket) RemoteAddr() netip.AddrPort  { return s.remote }
+func (s *Socket) Bind(a netip.AddrPort) error { s.local = a; return nil }
+func (s *Socket) Listen(int) error            { s.listening = true; return nil }
+func (s *Socket) LocalAddr() netip.AddrPort   { return s.local }
+func (s *Socket) RemoteAddr() netip.AddrPort  { return s.remote }
 
-func (s *toySocket) Accept() (netns.Socket, error) {
+func (s *Socket) Accept() (netns.Socket, error) {
 	if len(s.queue) == 0 {
 		return nil, netns.ErrWouldBlock
 	}
@@ -129,20 +137,20 @@ func (s *toySocket) Accept() (netns.Socket, error) {
 	return c, nil
 }
 
-func (s *toySocket) Connect(remote netip.AddrPort) error {
+func (s *Socket) Connect(remote netip.AddrPort) error {
 	switch {
 	case s.established:
 		return nil
 	case !s.remote.IsValid():
-		s.toy.port++
-		s.local, s.remote = netip.AddrPortFrom(s.toy.env.Address.Addr(), s.toy.port), remote
-		s.next = trace.Seq(s.toy.env.Seed[0])
+		s.stack.port++
+		s.local, s.remote = netip.AddrPortFrom(s.stack.env.Address.Addr(), s.stack.port), remote
+		s.next = trace.Seq(s.stack.env.Seed[0])
 		s.send(trace.SYN, nil)
 	}
 	return netns.ErrInProgress
 }
 
-func (s *toySocket) Send(data []byte) (int, error) {
+func (s *Socket) Send(data []byte) (int, error) {
 	if !s.established {
 		return 0, netns.ErrNotConnected
 	}
@@ -154,7 +162,7 @@ func (s *toySocket) Send(data []byte) (int, error) {
 	return len(data), nil
 }
 
-func (s *toySocket) Receive(buf []byte) (int, error) {
+func (s *Socket) Receive(buf []byte) (int, error) {
 	if len(s.data) == 0 && !s.peerDone {
 		return 0, netns.ErrWouldBlock
 	}
@@ -163,7 +171,7 @@ func (s *toySocket) Receive(buf []byte) (int, error) {
 	return n, nil
 }
 
-func (s *toySocket) Close() error {
+func (s *Socket) Close() error {
 	if s.established {
 		s.send(trace.FIN|trace.ACK, nil)
 	}
