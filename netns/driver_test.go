@@ -11,6 +11,7 @@ import (
 
 	"connectlab/netns"
 	"connectlab/netns/internal/toy"
+	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/wire"
 
@@ -1316,6 +1317,41 @@ func TestGetsockopt(t *testing.T) {
 				t.Errorf("the record has %s, the program got %d with the value %v; want %s", last, got.Result, got.Value, c.want)
 			}
 		})
+	}
+}
+
+// TestGetsockoptInAStory: an expected 0 is the call's result, so a call that has failed does not hold.
+func TestGetsockoptInAStory(t *testing.T) {
+	for call, want := range map[string]string{
+		"getsockopt(3, SOL_SOCKET, SO_ERROR, ..., ...) = 0":               "expected 0, got -1 EBADF (Bad file descriptor)",
+		"getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0":    "expected 0, got -1 EBADF (Bad file descriptor)",
+		"getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = -1 EBADF":        "",
+		"getsockopt(4, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0":    "",
+		"getsockopt(4, SOL_SOCKET, SO_ERROR, ..., ...) = -1 ECONNREFUSED": "expected -1 ECONNREFUSED (Connection refused), got 0",
+		"getsockopt(4, SOL_SOCKET, SO_ERROR, [EPIPE], [4]) = 0":           "expected the pending error EPIPE, got ECONNREFUSED",
+		"getsockopt(4, SOL_SOCKET, SO_ERROR, [0], [4]) = 0":               "expected the pending error 0, got ECONNREFUSED",
+		"getsockopt(4, IPPROTO_TCP, TCP_NODELAY, [7], [4]) = 0":           "",
+		"getsockopt(4, IPPROTO_TCP, TCP_NODELAY, [1], [4]) = 0":           "expected the value 1, got 7",
+	} {
+		const socket = "client: socket(..., SOCK_STREAM, IPPROTO_TCP) = "
+		story, err := script.Parse("story", socket+"3\n"+socket+"4\nclient: close(3) = 0\nclient: "+call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := blind(func(p *puppet) {
+			p.onSocket = func(s *puppetSocket) { s.pending, s.option = netns.ErrRefused, 7 }
+		})
+		r, err := script.Run(story, netns.Config{Client: refused, Server: blind(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range r.Failures {
+			got += strings.TrimPrefix(f.String(), "line 4: "+call+": ")
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", call, got, want)
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
 package netns
 
 // A heap hands out its items one by one, the first of them by before.
-type heap[T interface{ before(T) bool }] struct{ items []T }
+type heap[T ordered[T]] struct{ items []T }
+
+// ordered is what comes before others of its kind.
+type ordered[T any] interface{ before(T) bool }
 
 func (h *heap[T]) push(v T) {
 	h.items = append(h.items, v)

@@ -46,6 +46,7 @@ func decodeList(t *testing.T, text string) (l list) {
 }
 
 func TestListAsJSON(t *testing.T) {
+	t.Parallel()
 	l := decodeList(t, mustRun(t, "list", "--format", "json"))
 	var names []string
 	got := map[string]story{}
@@ -74,18 +75,19 @@ func TestListAsJSON(t *testing.T) {
 	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 {
 		t.Errorf("version %d, stacks %+v", l.Version, l.Stacks)
 	}
-	for _, s := range decodeList(t, mustRun(t, "list", "--format", "json", "--until", "31536001", "--lang", "ko")).Stories {
+	for _, s := range decodeList(t, mustRun(t, "list", "--format", "json", "--lang", "ko")).Stories {
 		if !strings.ContainsFunc(s.About, func(r rune) bool { return r >= '가' && r <= '힣' }) {
 			t.Errorf("%s: %q is not Korean", s.Name, s.About)
 		}
 	}
-	if s := decodeList(t, connectlab("list", "--format", "json", "--until", "10s").stdout).Stories[2]; s.Connect != "blocked" || s.End != "until" || s.Failed == 0 {
+	if s := decodeList(t, connectlab("list", "--format", "json", "--until", "10s").stdout).Stories[2]; s.Connect != "blocked" || s.End != "until" || s.Failed != 0 || s.AsWritten {
 		t.Errorf("cut off: %+v", s)
 	}
 }
 
 // JSON.md has the keys that are printed, and no others.
 func TestListIsDocumented(t *testing.T) {
+	t.Parallel()
 	var documented []string
 	for line := range strings.Lines(read(t, "JSON.md")) {
 		if !strings.HasPrefix(line, "| `") {
@@ -110,6 +112,7 @@ func TestListIsDocumented(t *testing.T) {
 }
 
 func TestListTellsTheOutcome(t *testing.T) {
+	t.Parallel()
 	out := mustRun(t, "list", "--columns", "120")
 	for _, want := range []string{`(?m)^plain +0 +20ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2m7s +\S`, `(?m)^fresh-send +- +- +\S`, `── stack gvisor v\S+ ─`} {
 		if !regexp.MustCompile(want).MatchString(out) {
@@ -117,7 +120,11 @@ func TestListTellsTheOutcome(t *testing.T) {
 		}
 	}
 	got := connectlab("list", "--until", "10s")
-	if got.status != exitFailed || !strings.Contains(got.stderr, "silent-host.story:") || !regexp.MustCompile(`(?m)^silent-host +blocked +- +\d`).MatchString(got.stdout) {
-		t.Errorf("cut off: exit status %d, stderr\n%s%s", got.status, got.stderr, got.stdout)
+	if problem := notOneLine(got.stderr, "--until", "not judged"); got.status != exitOK || problem != "" || !regexp.MustCompile(`(?m)^silent-host +blocked +- +SYNs`).MatchString(got.stdout) {
+		t.Errorf("cut off: exit status %d, stderr %s\n%s%s", got.status, problem, got.stderr, got.stdout)
+	}
+	got = connectlab("list", "--backlog", "3")
+	if got.status != exitFailed || !strings.Contains(got.stderr, "many.story:") || !regexp.MustCompile(`(?m)^many +0 +20ms +expectations`).MatchString(got.stdout) {
+		t.Errorf("failed: exit status %d, stderr\n%s%s", got.status, got.stderr, got.stdout)
 	}
 }

@@ -25,6 +25,7 @@ func process(t *testing.T, args ...string) *exec.Cmd {
 // A stack that panics in a goroutine of its own takes the program with it, and nothing of the record: the last event
 // in the file is the arrival that it died of.
 func TestAPanicOfAStackLosesNothing(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "a.trace")
 	out, err := process(t, "run", "--server", "brittle", "--out", file).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(string(out), "brittle: the third packet") {
@@ -54,17 +55,18 @@ func TestAPanicOfAStackLosesNothing(t *testing.T) {
 
 // A run that cannot go on shows what there is of it, says why, and is no success.
 func TestARunThatBreaksOffIsShown(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args          []string
 		status        int
 		stdout, wrong []string
 	}{
-		{[]string{"run", "half-open-b", "--server", "once"}, exitUsage,
+		{[]string{"run", "half-open-b", "--client", "once"}, exitUsage,
 			[]string{"━━ half-open-b", "socket() = 3", "reboot", "The record breaks off here", "SYN-RECEIVED"}, []string{"once: there is no second life"}},
-		{[]string{"run", "refused", "half-open-b", "plain", "--server", "once"}, exitUsage,
+		{[]string{"run", "refused", "half-open-b", "plain", "--client", "once"}, exitUsage,
 			[]string{"━━ refused", "━━ half-open-b", "The record breaks off here"}, []string{"half-open-b", "once: there is no second life"}},
-		{[]string{"run", "half-open-b", "--server", "once", "--format", "json"}, exitUsage,
-			[]string{`{"format":`, `"reboot"`}, []string{"once: there is no second life"}},
+		{[]string{"run", "half-open-b", "--client", "once", "--format", "json"}, exitUsage,
+			[]string{`{"n":1,`, `"what":"reboot"`}, []string{"once: there is no second life"}},
 	} {
 		c := process(t, tt.args...)
 		var stdout, stderr strings.Builder
@@ -78,7 +80,7 @@ func TestARunThatBreaksOffIsShown(t *testing.T) {
 		}
 		for _, want := range tt.stdout {
 			if !strings.Contains(stdout.String(), want) {
-				t.Errorf("%q: stdout does not say %q:\n%s", tt.args, want, stdout.String())
+				t.Errorf("%q: stdout does not say %q:\n%.2000s", tt.args, want, stdout.String())
 			}
 		}
 	}
@@ -86,6 +88,7 @@ func TestARunThatBreaksOffIsShown(t *testing.T) {
 
 // `connectlab run | head -1` is no error of connectlab's.
 func TestAReaderThatGoesAway(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("no SIGPIPE on Windows")
 	}

@@ -26,6 +26,7 @@ func TestEveryCauseIsRight(t *testing.T) {
 // TestCausesOfOddStories walks stories of what the built-in ones do not do: calls that another call wakes, a window that
 // closes, probes, a link that goes down, aborts, reboots in the middle of things.
 func TestCausesOfOddStories(t *testing.T) {
+	t.Parallel()
 	const accepted = listening + `
 server: accept(3, ..., ...) = 4
 `
@@ -141,6 +142,7 @@ client.1-20: close(3) = 0
 
 // TestCausesOverABadLink walks a story over links that lose, delay, duplicate, reorder and corrupt.
 func TestCausesOverABadLink(t *testing.T) {
+	t.Parallel()
 	const story = `
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0

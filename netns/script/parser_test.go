@@ -203,6 +203,7 @@ func checkFormat(t interface{ Fatalf(string, ...any) }, s *Story) {
 }
 
 func TestParseOfFormatIsTheStory(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := drawStory(t)
 		text := formatLines(lines)
@@ -339,6 +340,7 @@ func drawStory(t *rapid.T) []Line {
 }
 
 func TestHugeOrDeepTextEndsInOneError(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"a megabyte of parentheses": head + "server: close" + strings.Repeat("(", 1<<20-100),
 		"a megabyte of brackets":    head + "server: close(" + strings.Repeat("[", 1<<20-100),
@@ -447,6 +449,7 @@ func TestUnknownStoryNamesThoseNearIt(t *testing.T) {
 
 // Each story is cut off at each octet, or at some with the race detector, and is given a parenthesis there.
 func TestTornStoryNeverPanics(t *testing.T) {
+	t.Parallel()
 	for _, name := range Names() {
 		s, err := Builtin(name)
 		if err != nil {

@@ -261,6 +261,7 @@ func TestRepeatableBesideOthers(t *testing.T) {
 
 // The file that is written as it happens is that of the trace in memory.
 func TestStreamedFileIsTheTraceWritten(t *testing.T) {
+	t.Parallel()
 	for _, name := range script.Names() {
 		for _, seed := range someSeeds {
 			streamed, err := fileOf(name, seed)

@@ -329,6 +329,7 @@ func (n *normalizer) value(w way, i trace.Item, v trace.Value) string {
 
 // Two seeds differ in initial sequence numbers, ephemeral ports, timestamps and octets of data, and in nothing else.
 func TestSeedsDifferInWhatIsRandomOnly(t *testing.T) {
+	t.Parallel()
 	for _, name := range script.Names() {
 		t.Run(name, func(t *testing.T) {
 			first := traceOf(t, name, seeds[0])
