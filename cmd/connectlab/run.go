@@ -246,8 +246,18 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 	if err := p.title(&b, &t.Header, v.options); err != nil {
 		return err
 	}
+	left := 0
+	if !c.IsSet("show") {
+		left = v.spare(t)
+	}
 	if err := p.print(&b, t, v, watch); err != nil {
 		return err
+	}
+	if left > 0 {
+		fmt.Fprintln(&b)
+		if err := view.Paragraph(&b, 0, p.text("cmd.control-left-out", left), v.options); err != nil {
+			return err
+		}
 	}
 	p.again(&b, c, j.name, v.options)
 	if !c.IsSet("show") {

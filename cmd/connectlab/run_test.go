@@ -376,3 +376,20 @@ func TestProgress(t *testing.T) {
 		t.Errorf("where there is no terminal: %q", stderr.String())
 	}
 }
+
+// A long story's control information is left out unless it is asked for, and what is left out is told.
+func TestLongControlInformationIsLeftOut(t *testing.T) {
+	const item = "SND.UNA"
+	for _, tt := range []struct {
+		args  []string
+		shown bool
+	}{{[]string{"run"}, true}, {[]string{"run", "many"}, false}, {[]string{"run", "many", "--show", "control"}, true}} {
+		got := connectlab(tt.args...)
+		if shown := strings.Contains(got.stdout, item); got.status != exitOK || shown != tt.shown {
+			t.Errorf("%q: status %d, control information shown: %v, want %v", tt.args, got.status, shown, tt.shown)
+		}
+		if told := strings.Contains(got.stdout, "--show control prints it"); told == tt.shown {
+			t.Errorf("%q: told that it is left out: %v, want %v", tt.args, told, !tt.shown)
+		}
+	}
+}

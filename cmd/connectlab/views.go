@@ -119,6 +119,25 @@ func columns(o view.Options) int {
 	return max(o.Columns, minColumns)
 }
 
+// manyMoments is from how many events of control information on nobody reads them all.
+const manyMoments = 60
+
+// spare leaves control information out of the views where there is too much of it for somebody who did not ask for it,
+// and returns how many events that are; 0: it is not left out.
+func (v *views) spare(t *trace.Trace) int {
+	moments := 0
+	for _, e := range t.Events {
+		if _, ok := e.Detail.(*trace.Control); ok {
+			moments++
+		}
+	}
+	if moments < manyMoments {
+		return 0
+	}
+	v.show = slices.DeleteFunc(slices.Clone(v.show), func(name string) bool { return name == "control" })
+	return moments
+}
+
 // print prints the views of a trace, one after the other.
 func (p *program) print(w io.Writer, t *trace.Trace, v views, watch *watch) error {
 	w = &meter{w: w, count: func(n int) { watch.tick("cmd.progress.draw", t.Header.Story.Name, n>>10) }}

@@ -200,7 +200,10 @@ func firstWanted(ops []op) *step {
 func (p *program) Bind(c *netns.Call) {
 	s, r := p.made, p.run
 	if c.Op != netns.OpSocket {
-		c.FD = p.find(s.call.FD).fd
+		if c.FD = p.find(s.call.FD).fd; c.FD < 0 {
+			// The record shows the descriptor that the program meant.
+			c.Text = strings.TrimSuffix(fmt.Sprintf("%d, %s", s.call.FD, c.Text), ", ")
+		}
 	}
 	c.Addr = r.resolve(s.addr)
 	if c.Op == netns.OpConnect && p.code.host == netns.Client && !r.result.Connect.Called {

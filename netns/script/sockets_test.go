@@ -364,3 +364,17 @@ client: bind(3, client:5000) = 0
 		t.Errorf("the second socket: %+v", second)
 	}
 }
+
+// A call on a descriptor that nobody has opened shows the number that the story wrote.
+func TestUnknownDescriptorIsShown(t *testing.T) {
+	tr := runStory(t, "client: sendall(7, 5) = -1 EBADF\nclient: close(8) = -1 EBADF\n")
+	var got []string
+	for _, e := range tr.Events {
+		if c, ok := e.Detail.(*trace.Call); ok {
+			got = append(got, c.String())
+		}
+	}
+	if want := []string{"sendall(7, 5)", "close(8)"}; !slices.Equal(got, want) {
+		t.Errorf("calls %q, want %q", got, want)
+	}
+}
