@@ -365,16 +365,20 @@ client: bind(3, client:5000) = 0
 	}
 }
 
-// A call on a descriptor that nobody has opened shows the number that the story wrote.
-func TestUnknownDescriptorIsShown(t *testing.T) {
-	tr := runStory(t, "client: sendall(7, 5) = -1 EBADF\nclient: close(8) = -1 EBADF\n")
+// A call on a descriptor that went with its host's reboot shows the number that the story wrote.
+func TestLostDescriptorIsShown(t *testing.T) {
+	tr := runStory(t, `client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+.5 reboot client
+client: 1 sendall(3, 5) = -1 EBADF
+client: close(3) = -1 EBADF
+`)
 	var got []string
 	for _, e := range tr.Events {
 		if c, ok := e.Detail.(*trace.Call); ok {
 			got = append(got, c.String())
 		}
 	}
-	if want := []string{"sendall(7, 5)", "close(8)"}; !slices.Equal(got, want) {
+	if want := []string{"socket(..., SOCK_STREAM, IPPROTO_TCP)", "sendall(3, 5)", "close(3)"}; !slices.Equal(got, want) {
 		t.Errorf("calls %q, want %q", got, want)
 	}
 }
