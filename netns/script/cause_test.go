@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace"
 )
@@ -193,4 +194,55 @@ client: close(3)
 			})
 		})
 	}
+}
+
+// TestTransfersOnABadLink walks transfers both ways over a link that loses, doubles, delays, reorders and corrupts: all
+// octets arrive, and every cause is right.
+func TestTransfersOnABadLink(t *testing.T) {
+	t.Parallel()
+	plain, err := script.Builtin("plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	story, err := plain.With("BYTES", "30000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var faults []netns.Fault
+	for _, host := range []string{"client", "server"} {
+		for _, rule := range []string{
+			"drop %s 4%%", "duplicate %s 4%% .003", "reorder %s 4%% 2", "delay %s 4%% .030", "corrupt %s 2%%",
+		} {
+			f, err := netns.ParseFault(fmt.Sprintf(rule, host))
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults = append(faults, f)
+		}
+	}
+	events, fates := 0, 0
+	for seed := range uint64(30) {
+		cfg := onGVisor(seed)
+		cfg.Faults = faults
+		r, err := script.Run(story, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r.Failures {
+			t.Errorf("seed %d: %v", seed, f)
+		}
+		for _, c := range walk(r.Trace) {
+			t.Errorf("seed %d: %s", seed, c)
+		}
+		for _, e := range r.Trace.Events {
+			events++
+			if _, ok := e.Detail.(*trace.Fate); ok {
+				fates++
+			}
+		}
+	}
+	if fates < 100 {
+		t.Errorf("%d packets met a fate, want at least 100", fates)
+	}
+	t.Logf("%d events walked over, %d packets met a fate", events, fates)
 }

@@ -632,7 +632,10 @@ func (w *walker) stateBecause(e *trace.Event, s *seenSocket, d *trace.StateChang
 	case move{trace.FinWait2, trace.TimeWait}:
 		return only(fin, "a FIN does that")
 	case move{trace.FinWait1, trace.Closed}, move{trace.FinWait2, trace.Closed}, move{trace.Closing, trace.Closed}:
-		unwanted := in != nil && in.data > 0 && s.closing // RFC 9293, Section 3.6.1: data that nobody will read are answered with a RST
+		// RFC 9293, Section 3.6.1: data that nobody will read are answered with a RST. gVisor takes a bare ACK for such
+		// data when its number is past RCV.NXT, as it is when the FIN before it was lost.
+		beyond := in != nil && trace.Seq(s.info[trace.RcvNxt].Num).Less(trace.Seq(in.seq))
+		unwanted := in != nil && s.closing && (in.data > 0 || beyond)
 		return only(unwanted || reset || timer != "" || called("close", "abort") || reboot, "a RST or a timer does that")
 	case move{trace.CloseWait, trace.LastAck}:
 		return only(closed, "close() or shutdown() does that")
