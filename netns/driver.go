@@ -333,9 +333,11 @@ func (s *Sandbox) wake(h *host, cause int) {
 			if !progress && !done {
 				continue
 			}
-			s.attr = attribution{call: &p.call}
-			touched := s.look(h, cause)
-			s.collect(h, touched, cause, false)
+			if p.reach {
+				s.attr = attribution{call: &p.call}
+				touched := s.look(h, cause)
+				s.collect(h, touched, cause, false)
+			}
 			if done {
 				s.unblock(p)
 				s.comeBack(p, cause)

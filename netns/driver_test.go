@@ -815,15 +815,15 @@ func TestOutcome(t *testing.T) {
 	peer := netip.MustParseAddrPort("192.0.2.1:40001")
 	if d := cmp.Diff([]netns.Outcome{
 		{Mismatch: -1},
-		{Made: true, Result: 3, Mismatch: -1},
-		{Made: true, Mismatch: -1},
-		{Made: true, Mismatch: -1},
-		{Made: true, Result: 4, Addr: peer, Mismatch: -1, At: 30 * ms},
-		{Made: true, Result: 5, Data: []byte("hello"), Mismatch: -1, At: 30 * ms},
-		{Made: true, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
-		{Made: true, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
-		{Made: true, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
-		{Made: true, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 1, Result: 3, Mismatch: -1},
+		{Made: true, Socket: 1, Mismatch: -1},
+		{Made: true, Socket: 1, Mismatch: -1},
+		{Made: true, Socket: 1, Result: 4, Addr: peer, Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 2, Result: 5, Data: []byte("hello"), Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 2, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 2, Result: -1, Errno: netns.ErrInvalid, Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 2, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
+		{Made: true, Socket: 2, Result: -1, Errno: netns.ErrUnsupported, Mismatch: -1, At: 30 * ms},
 	}, server.outcomes, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 		t.Errorf("outcomes (-want +got):\n%s", d)
 	}
@@ -1387,8 +1387,8 @@ func TestCountBesideError(t *testing.T) {
 		w.outcomes[i].Call = 0
 	}
 	if d := cmp.Diff([]netns.Outcome{
-		{Made: true, Result: -1, Errno: netns.ErrReset, Count: 4, Mismatch: -1},
-		{Made: true, Result: -1, Errno: netns.ErrReset, Count: 4, Data: []byte("abab"), Mismatch: -1},
+		{Made: true, Socket: 1, Result: -1, Errno: netns.ErrReset, Count: 4, Mismatch: -1},
+		{Made: true, Socket: 1, Result: -1, Errno: netns.ErrReset, Count: 4, Data: []byte("abab"), Mismatch: -1},
 		{Made: true, Result: -1, Errno: netns.ErrBadDescriptor, Mismatch: -1},
 	}, w.outcomes[2:], cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 		t.Errorf("outcomes (-want +got):\n%s", d)
@@ -1480,4 +1480,24 @@ func TestNegativeArguments(t *testing.T) {
 			netns.Call{Op: netns.OpReceive, FD: 3, N: -1})
 	})
 	want(t, "returns", "0s socket() = 3\n0s listen(3, -1) = 0\n0s send(3, -1) = -1 EINVAL\n0s recv(3, -1) = -1 EINVAL", returns(tr, netns.Server))
+}
+
+// A call that does not reach the stack has touched nothing: nobody is woken by it, whatever the stack touched last.
+func TestCallsThatDoNotReachTheStackWakeNobody(t *testing.T) {
+	var client *puppet
+	stack := glass(func(p *puppet) { client = p })
+	run(t, netns.Config{Client: stack, Server: blind(nil)}, func(sb *netns.Sandbox) {
+		of(t, sb, netns.Client, netns.Call{Op: netns.OpSocket}, netns.Call{Op: netns.OpReceive, FD: 3, N: 1})
+		if err := sb.Program(netns.Client, "client.2", netns.Calls(
+			netns.Call{Op: netns.OpNonBlocking, FD: 3, N: 1, At: time.Second},
+			netns.Call{Op: netns.OpReceive, FD: 9, N: 1},
+			netns.Call{Op: netns.OpShutdown, FD: 3, How: 9},
+			netns.Call{Op: netns.OpSendAll, FD: 3, N: -1},
+		)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(client.attempts) != 1 {
+		t.Errorf("the blocked call was tried as %q, want once", client.attempts)
+	}
 }

@@ -18,6 +18,8 @@ type process struct {
 	call   Call
 	callN  int     // the N of its event
 	socket *socket // that it is made on; nil: none
+	dont   bool    // block: its descriptor was non-blocking when it was made
+	reach  bool    // it reached the stack, so that it may have changed something
 	count  int     // octets sent or received so far
 	data   []byte  // received so far, its beginning
 	wrong  int64   // Outcome.Mismatch so far
@@ -51,9 +53,9 @@ func (s *Sandbox) makeCall(p *process) {
 	if b, ok := p.program.(Binder); ok {
 		b.Bind(call)
 	}
-	p.socket, p.count, p.data, p.wrong, p.accept, p.callN = nil, 0, p.data[:0], -1, 0, 0
+	p.socket, p.dont, p.count, p.data, p.wrong, p.accept, p.callN = nil, false, 0, p.data[:0], -1, 0, 0
 	if d := h.descriptor(call.FD); d != nil && call.Op != OpSocket {
-		p.socket = d.socket
+		p.socket, p.dont = d.socket, d.nonBlocking
 	}
 	if s.rec != nil {
 		number := 0
@@ -64,16 +66,21 @@ func (s *Sandbox) makeCall(p *process) {
 	}
 	h.stack.Advance(s.now)
 	_, done := s.attempt(p)
-	s.attr = attribution{call: call}
-	touched := s.look(h, p.callN)
-	s.collect(h, touched, p.callN, false)
+	if p.reach {
+		s.attr = attribution{call: call}
+		touched := s.look(h, p.callN)
+		s.collect(h, touched, p.callN, false)
+	}
+	reached := p.reach // the program may go on, and p is its next call then
 	p.tried = s.looks
 	if done {
 		s.comeBack(p, p.callN)
 	} else {
 		h.blocked = append(h.blocked, p)
 	}
-	s.wake(h, p.callN)
+	if reached {
+		s.wake(h, p.callN)
+	}
 	if s.rec != nil {
 		h.last = s.rec.N()
 	}
@@ -121,16 +128,20 @@ func (s *Sandbox) unblock(p *process) {
 	}
 }
 
+// identify says in an outcome which call it is of.
+func (p *process) identify(out *Outcome) {
+	if out.Call = p.callN; p.socket != nil {
+		out.Socket = p.socket.number
+	}
+}
+
 // comeBack records that the program's call returned, because of the event cause, and lets the program go on.
 func (s *Sandbox) comeBack(p *process, cause int) {
 	s.lastLine = s.now
-	p.out.Made, p.out.Call, p.out.At, p.out.Mismatch = true, p.callN, s.now, p.wrong
+	p.out.Made, p.out.At, p.out.Mismatch = true, s.now, p.wrong
+	p.identify(&p.out)
 	if s.rec != nil {
-		number := 0
-		if p.socket != nil {
-			number = p.socket.number
-		}
-		s.rec.Return(s.now, p.host.name, number, cause, trace.Return{
+		s.rec.Return(s.now, p.host.name, p.out.Socket, cause, trace.Return{
 			Call: p.callN, Result: p.out.Result, Errno: string(p.out.Errno), Value: p.out.Value, Count: p.out.Count,
 			Addr: p.out.Addr, Accepted: p.accept,
 		})
@@ -141,22 +152,24 @@ func (s *Sandbox) comeBack(p *process, cause int) {
 // attempt makes the call, or tries a blocked one again. progress: it has changed something. done: it is over, and
 // p.out says what came of it.
 func (s *Sandbox) attempt(p *process) (progress, done bool) {
-	p.out = Outcome{}
+	p.out, p.reach = Outcome{}, false
 	h, call := p.host, &p.call
 	if call.Op == OpSocket {
 		sock, err := h.stack.Socket(call.Family)
 		if err != nil {
 			return true, p.fail(err)
 		}
+		p.reach = true
 		p.socket = h.find(sock)
 		p.out.Result = int64(h.open(p.socket))
 		return true, true
 	}
 	d := h.descriptor(call.FD)
 	if d == nil || d.socket != p.socket {
-		return false, p.fail(ErrBadDescriptor)
+		return p.refuse(ErrBadDescriptor)
 	}
 	k := p.socket
+	p.reach = call.Op != OpNonBlocking
 	switch call.Op {
 	case OpBind:
 		return true, p.end(k.sock.Bind(call.Addr))
@@ -168,16 +181,16 @@ func (s *Sandbox) attempt(p *process) (progress, done bool) {
 		}
 		return true, p.end(err)
 	case OpAccept:
-		return s.accept(p, d)
+		return s.accept(p)
 	case OpConnect:
-		return s.connect(p, d)
+		return s.connect(p)
 	case OpSend, OpSendAll:
-		return s.send(p, d)
+		return s.send(p)
 	case OpReceive, OpReceiveAll:
-		return s.receive(p, d)
+		return s.receive(p)
 	case OpShutdown:
 		if call.How > ShutBoth {
-			return true, p.fail(ErrInvalid)
+			return p.refuse(ErrInvalid)
 		}
 		return true, p.end(k.sock.Shutdown(call.How))
 	case OpClose, OpAbort:
@@ -236,6 +249,12 @@ func (p *process) fail(err error) bool {
 	return true
 }
 
+// refuse is fail for what the stack is not even asked.
+func (p *process) refuse(err Errno) (progress, done bool) {
+	p.reach = false
+	return false, p.fail(err)
+}
+
 // errno is the name of a stack's error.
 func errno(err error) Errno {
 	var e Errno
@@ -252,18 +271,18 @@ func (s *Sandbox) breach(p *process, n, most int) {
 }
 
 // wait is for a call that cannot be done now: it blocks, or comes back with err.
-func (p *process) wait(d *descriptor, err Errno) (progress, done bool) {
-	if d.nonBlocking {
+func (p *process) wait(err Errno) (progress, done bool) {
+	if p.dont {
 		return false, p.fail(err)
 	}
 	return false, false
 }
 
-func (s *Sandbox) accept(p *process, d *descriptor) (progress, done bool) {
+func (s *Sandbox) accept(p *process) (progress, done bool) {
 	sock, err := p.socket.sock.Accept()
 	switch {
 	case errors.Is(err, ErrWouldBlock):
-		return p.wait(d, ErrWouldBlock)
+		return p.wait(ErrWouldBlock)
 	case err != nil:
 		return true, p.fail(err)
 	}
@@ -278,27 +297,27 @@ func (s *Sandbox) accept(p *process, d *descriptor) (progress, done bool) {
 	return true, true
 }
 
-func (s *Sandbox) connect(p *process, d *descriptor) (progress, done bool) {
+func (s *Sandbox) connect(p *process) (progress, done bool) {
 	k := p.socket
 	first := !k.connecting
 	err := k.sock.Connect(p.call.Addr)
 	if errors.Is(err, ErrInProgress) {
 		k.connecting = true
 		if first {
-			_, done = p.wait(d, ErrInProgress)
+			_, done = p.wait(ErrInProgress)
 			return true, done
 		}
-		return p.wait(d, ErrAlready)
+		return p.wait(ErrAlready)
 	}
 	k.connecting = false
 	return true, p.end(err)
 }
 
-func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
+func (s *Sandbox) send(p *process) (progress, done bool) {
 	k, call := p.socket, &p.call
 	total := toSend(call)
 	if total < 0 {
-		return true, p.fail(ErrInvalid)
+		return p.refuse(ErrInvalid)
 	}
 	for {
 		piece := call.Data
@@ -311,11 +330,11 @@ func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
 		n, err := k.sock.Send(piece)
 		switch {
 		case errors.Is(err, ErrWouldBlock):
-			if d.nonBlocking && p.count > 0 {
+			if p.dont && p.count > 0 {
 				p.out.Result = int64(p.count)
 				return true, true
 			}
-			_, done = p.wait(d, ErrWouldBlock)
+			_, done = p.wait(ErrWouldBlock)
 			return progress, done
 		case err != nil && p.count > 0 && call.Op == OpSend:
 			p.out.Result = int64(p.count) // as in POSIX, the error comes with the next call
@@ -336,10 +355,10 @@ func (s *Sandbox) send(p *process, d *descriptor) (progress, done bool) {
 	}
 }
 
-func (s *Sandbox) receive(p *process, d *descriptor) (progress, done bool) {
+func (s *Sandbox) receive(p *process) (progress, done bool) {
 	k, call := p.socket, &p.call
 	if call.N < 0 && call.Op == OpReceive {
-		return true, p.fail(ErrInvalid)
+		return p.refuse(ErrInvalid)
 	}
 	for {
 		want := call.N
@@ -353,10 +372,10 @@ func (s *Sandbox) receive(p *process, d *descriptor) (progress, done bool) {
 		n, err := k.sock.Receive(piece)
 		switch {
 		case errors.Is(err, ErrWouldBlock):
-			if d.nonBlocking && p.count > 0 {
+			if p.dont && p.count > 0 {
 				return p.received()
 			}
-			_, done = p.wait(d, ErrWouldBlock)
+			_, done = p.wait(ErrWouldBlock)
 			return progress, done
 		case err != nil:
 			return true, p.fail(err)

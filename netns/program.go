@@ -89,7 +89,8 @@ type Call struct {
 // An Outcome is what came of a call.
 type Outcome struct {
 	Made   bool           // false: there was no call before, or it died with its host
-	Call   int            // the N of the Call's event; 0 without a recorder
+	Call   int            // the N of the Call's event; 0 without a recorder, and at first
+	Socket int            // the number of the socket that it was made on, or that it made; 0: none
 	Result int64          // as in C: -1 for an error; a descriptor; octets
 	Errno  Errno          // empty: no error
 	Value  trace.Value    // getsockopt: a Number, or a Text, the name of the pending error

@@ -279,7 +279,9 @@ func (s *Sandbox) Reboot(host string) error {
 	blocked := h.blocked
 	h.blocked = nil
 	for _, p := range blocked {
-		s.proceed(p, Outcome{Mismatch: -1})
+		out := Outcome{Mismatch: -1}
+		p.identify(&out)
+		s.proceed(p, out)
 	}
 	return nil
 }

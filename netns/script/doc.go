@@ -36,7 +36,8 @@
 //
 // A result, as `= 0` or `= -1 ECONNREFUSED`, is an expectation. Without it, whatever comes is recorded. The number of
 // a descriptor is a label: `socket(…) = 3` calls 3 whatever descriptor the host hands out. A program also knows the
-// descriptors that the host's program 1 made, whose lines have no number.
+// descriptors that the host's program 1 made, whose lines have no number. A label that was closed names no descriptor
+// until it is made again.
 //
 // Octets written `...` are those of a stream that depends on the seed and on the sender alone (netns.Stream); what is
 // received is compared with it, unless the peer sends strings too.
@@ -54,6 +55,7 @@
 //
 // # Limits
 //
-// Scripts of packetdrill, in which the peer's packets are written out, are not read yet; nor are UDP, flags of send and
-// recv, and messages (sendmsg).
+// A call that is blocked when another program closes its descriptor comes back with EBADF. Scripts of packetdrill, in
+// which the peer's packets are written out, are not read yet; nor are UDP, flags of send and recv, and messages
+// (sendmsg).
 package script

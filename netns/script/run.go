@@ -220,6 +220,19 @@ func (p *program) find(label int) socket {
 	return p.run.made(p.code.host, 1, label)
 }
 
+// giveUp ends that a label names a descriptor. Observers know its socket by it still.
+func (p *program) giveUp(label int) {
+	for _, q := range []*program{p, p.run.byName[programName(p.code.host, 1)]} {
+		if q == nil {
+			continue
+		}
+		if s, ok := q.labels[label]; ok {
+			q.labels[label] = socket{-1, s.number}
+			return
+		}
+	}
+}
+
 // made is what a label of one program stands for; no descriptor, if there is no such program or it has not made it.
 func (r *runner) made(host string, number, label int) socket {
 	if p := r.byName[programName(host, number)]; p != nil {
@@ -265,6 +278,9 @@ func (p *program) returned(s *step, out netns.Outcome) {
 			label = int(out.Result)
 		}
 		p.labels[label] = socket{int(out.Result), r.sb.Socket(p.code.host, int(out.Result))}
+	}
+	if out.Errno == "" && (s.call.Op == netns.OpClose || s.call.Op == netns.OpAbort) {
+		p.giveUp(s.call.FD)
 	}
 	if s.want != nil && !s.holds(out) {
 		p.fail(s, out, s.want.String(), returnText(s, out))
@@ -326,11 +342,7 @@ func errnoText(e netns.Errno) string {
 func (p *program) fail(s *step, out netns.Outcome, expected, got string) {
 	f := Failure{Line: s.call.Line, Text: s.text, Expected: expected, Got: got, Event: out.Call}
 	p.run.result.Failures = append(p.run.result.Failures, f)
-	number := 0
-	if s.call.Op != netns.OpSocket {
-		number = p.find(s.call.FD).number
-	}
-	p.run.sb.Note(p.code.host, number, trace.Note{Text: f.note(), Failed: true, Line: f.Line})
+	p.run.sb.Note(p.code.host, out.Socket, trace.Note{Text: f.note(), Failed: true, Line: f.Line})
 }
 
 // note is the failure as the trace has it, where the line stands apart.

@@ -382,3 +382,71 @@ client: close(3) = -1 EBADF
 		t.Errorf("calls %q, want %q", got, want)
 	}
 }
+
+// O_NONBLOCK is for the calls that are made behind it: one that another program has blocked already goes on.
+func TestNonBlockingComesTooLateForABlockedCall(t *testing.T) {
+	const server = listening + `
+server: accept(3, ..., ...) = 4
+server: 1 sendall(4, 5) = 5
+`
+	r := runWith(t, server+`
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: recvall(3, 5) = 5
+client.2: .005 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
+client.2: .015 fcntl(3, F_SETFL, O_RDWR) = 0
+client.2: .5 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
+client.2: recv(3, ..., 5, 0) = -1 EAGAIN
+`, onGVisor(1))
+	for _, f := range r.Failures {
+		t.Error(f)
+	}
+	if at := r.Connect.At; at != 20*time.Millisecond {
+		t.Errorf("connect() returned at %v, want 20ms", at)
+	}
+	for _, c := range walk(r.Trace) {
+		t.Error(c)
+	}
+}
+
+// A descriptor that was closed is no descriptor any more, also when the host has handed its number out again.
+func TestClosedDescriptorIsNobodyElses(t *testing.T) {
+	r := runWith(t, `
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: close(3) = 0
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 7
+client: close(3) = -1 EBADF
+client: sendall(3, 5) = -1 EBADF
+1 state(client 7) = CLOSED
+client: 2 close(7) = 0
+`, onGVisor(1))
+	for _, f := range r.Failures {
+		t.Error(f)
+	}
+}
+
+// What is said of a call that did not come back names the call and its socket.
+func TestFailureOfACallThatARebootEnds(t *testing.T) {
+	r := runWith(t, listening+`
+server: accept(3, ..., ...) = 4
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: recvall(3) = 5
+1 reboot client
+`, onGVisor(1))
+	if len(r.Failures) != 1 {
+		t.Fatalf("failures %v, want one", r.Failures)
+	}
+	e := r.Trace.Event(r.Failures[0].Event)
+	if e == nil {
+		t.Fatalf("the failure is about event %d, want the call", r.Failures[0].Event)
+	}
+	if c, ok := e.Detail.(*trace.Call); !ok || c.Name != "recvall" {
+		t.Errorf("the failure is about %+v, want the call of recvall", e.Detail)
+	}
+	for _, n := range r.Trace.Events {
+		if note, ok := n.Detail.(*trace.Note); ok && note.Failed && n.Socket != e.Socket {
+			t.Errorf("the note %q is about socket %d, want %d", note.Text, n.Socket, e.Socket)
+		}
+	}
+}
