@@ -27,10 +27,9 @@ type host struct {
 	children    map[int][]int // of each listener, by number, also when it is gone
 	listeners   []*socket
 	descriptors []descriptor // descriptors[i] is descriptor firstDescriptor+i
-	programs    []*process
-	blocked     []*process // in the order in which they blocked
-	touched     []*socket  // by the last stimulus
-	last        int        // the N of its last event
+	blocked     []*process   // in the order in which they blocked
+	touched     []*socket    // by the last stimulus
+	last        int          // the N of its last event
 }
 
 // firstDescriptor is the lowest descriptor that socket and accept hand out: 0, 1 and 2 are taken, as in any process.

@@ -71,14 +71,13 @@ func (s *Sandbox) makeCall(p *process) {
 		touched := s.look(h, p.callN)
 		s.collect(h, touched, p.callN, false)
 	}
-	reached := p.reach // the program may go on, and p is its next call then
 	p.tried = s.looks
 	if done {
 		s.comeBack(p, p.callN)
 	} else {
 		h.blocked = append(h.blocked, p)
 	}
-	if reached {
+	if p.reach {
 		s.wake(h, p.callN)
 	}
 	if s.rec != nil {

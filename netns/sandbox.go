@@ -87,7 +87,6 @@ func (s *Sandbox) Program(host, name string, p Program) error {
 	}
 	s.programs++
 	proc := &process{host: h, name: name, program: p, rank: s.programs}
-	h.programs = append(h.programs, proc)
 	s.proceed(proc, Outcome{Mismatch: -1})
 	return nil
 }
@@ -114,8 +113,8 @@ func (s *Sandbox) Close() {
 
 // Run runs the sandbox until its end, destroys the stacks, and returns the trace: nil without a recorder or with
 // Config.Writer. An error says why there is no whole record: the run could not go on, or the record could not be
-// written. What was recorded until then is in the trace (or was written) all the same. A
-// second Run panics, and so does one after Close.
+// written. What was recorded until then is in the trace (or was written) all the same. A second Run panics, and so
+// does one after Close.
 func (s *Sandbox) Run() (*trace.Trace, error) {
 	if s.closed {
 		panic("netns: Run called twice, or after Close")

@@ -9,13 +9,12 @@ import (
 // A Recorder writes a trace, event by event, in steps. The events of a step become part of the record when it is
 // committed. Nothing allocates but the recorder's own growth, and a change of control information that is a text.
 //
-// A Recorder that keeps (New) ends in a Trace. One that writes (NewWriter) hands each step to an io.Writer as a
+// A Recorder that keeps (NewRecorder) ends in a Trace. One that writes (NewWriter) hands each step to an io.Writer as a
 // whole, in one Write, and keeps nothing, so that its memory does not grow with the run. Goroutines may not share
 // a Recorder.
 type Recorder struct {
 	header Header
-	keep   bool
-	w      io.Writer
+	w      io.Writer // nil: it keeps
 	buf    []byte
 	err    error
 
@@ -66,7 +65,7 @@ func (a *arena[T]) put(v T) *T {
 func (a *arena[T]) reset() { a.chunk = a.chunk[:0] }
 
 // NewRecorder returns a recorder that keeps all events for Finish.
-func NewRecorder(h Header) *Recorder { return &Recorder{header: h, keep: true} }
+func NewRecorder(h Header) *Recorder { return &Recorder{header: h} }
 
 // NewWriter returns a recorder that writes the trace to w as it happens: the header at once, each step when it is
 // committed. Finish writes the end and returns no trace.
@@ -84,16 +83,13 @@ func (r *Recorder) flush() {
 	r.buf = r.buf[:0]
 }
 
-// Header is what the recorder was made with.
-func (r *Recorder) Header() *Header { return &r.header }
-
 // Err is the first error of the writer. The record is of no use behind it.
 func (r *Recorder) Err() error { return r.err }
 
 // Begin opens a step.
 func (r *Recorder) Begin() {
 	// A new chunk begins between steps, so that Undo finds its step in one piece.
-	if r.keep && cap(r.events)-len(r.events) < stepEvents {
+	if r.w == nil && cap(r.events)-len(r.events) < stepEvents {
 		if len(r.events) > 0 {
 			r.full = append(r.full, r.events)
 		}
@@ -167,7 +163,7 @@ func (r *Recorder) Keep(p *Packet) *Packet {
 	if !r.header.Data && p.Kind == PacketTCP {
 		octets = octets[:min(len(octets), p.IP.HeaderLen+p.TCP.HeaderLen)]
 	}
-	if !r.keep {
+	if r.w != nil {
 		p.Octets = octets
 		return p
 	}

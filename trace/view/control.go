@@ -49,15 +49,7 @@ func Control(w io.Writer, t *trace.Trace, o Options) error {
 		v.c.paragraph(0, o.text("control.not-recorded"), bold)
 		return v.c.end()
 	}
-	first := steps(t)
-	for from := 0; from < len(t.Events); {
-		to := from + 1
-		for to < len(t.Events) && first[to] == first[from] {
-			to++
-		}
-		v.moment(t.Events[from:to])
-		from = to
-	}
+	eachStep(t, v.moment)
 	v.atEnd()
 	return v.c.end()
 }

@@ -49,6 +49,19 @@ func steps(t *trace.Trace) []int {
 	return first
 }
 
+// eachStep calls do with the events of each step of a trace, in order.
+func eachStep(t *trace.Trace, do func([]trace.Event)) {
+	first := steps(t)
+	for from := 0; from < len(t.Events); {
+		to := from + 1
+		for to < len(t.Events) && first[to] == first[from] {
+			to++
+		}
+		do(t.Events[from:to])
+		from = to
+	}
+}
+
 // flights returns the flights of a trace by the N of their Sent. Where more than lanes packets are on the way in
 // one direction, all that are connected in time fly without a lane.
 func flights(t *trace.Trace, first []int, sideOf func(host string) side, lanes int) map[int]*flight {

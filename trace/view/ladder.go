@@ -16,15 +16,7 @@ import (
 func Ladder(w io.Writer, t *trace.Trace, o Options) error {
 	l := newLadder(w, t, &o)
 	l.head()
-	first := steps(t)
-	for from := 0; from < len(t.Events); {
-		to := from + 1
-		for to < len(t.Events) && first[to] == first[from] {
-			to++
-		}
-		l.step(t.Events[from:to])
-		from = to
-	}
+	eachStep(t, l.step)
 	l.foot()
 	return l.c.end()
 }
