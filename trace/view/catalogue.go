@@ -3,6 +3,8 @@ package view
 import (
 	"embed"
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 	"sync"
 )
@@ -28,31 +30,45 @@ func ParseLanguage(name string) (Language, error) {
 	return "", fmt.Errorf("unknown language %q: the languages are en and ko", name)
 }
 
-//go:embed catalogue/*.txt
+//go:embed catalogue
 var catalogueFiles embed.FS
 
 // catalogues are read when the first text is asked for.
 var catalogues = sync.OnceValue(func() map[Language]map[string]string {
 	all := make(map[Language]map[string]string, len(languages))
 	for _, l := range languages {
-		file := "catalogue/" + string(l) + ".txt"
-		b, err := catalogueFiles.ReadFile(file)
+		texts, err := readCatalogue(catalogueFiles, "catalogue/"+string(l))
 		if err != nil {
 			panic("view: " + err.Error())
-		}
-		texts, err := parseCatalogue(string(b))
-		if err != nil {
-			panic("view: " + file + ": " + err.Error())
 		}
 		all[l] = texts
 	}
 	return all
 })
 
-// parseCatalogue reads lines of the form "key = text". A text may hold "\n" for a line break. Empty lines and lines
-// that begin with # say nothing.
-func parseCatalogue(file string) (map[string]string, error) {
+// readCatalogue reads the files of one language: a folder with a file for each part of the program.
+func readCatalogue(files fs.FS, folder string) (map[string]string, error) {
 	texts := make(map[string]string)
+	entries, err := fs.ReadDir(files, folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name := path.Join(folder, e.Name())
+		b, err := fs.ReadFile(files, name)
+		if err == nil {
+			err = parseCatalogue(texts, string(b))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return texts, nil
+}
+
+// parseCatalogue adds lines of the form "key = text" to texts. A text may hold "\n" for a line break. Empty lines and
+// lines that begin with # say nothing.
+func parseCatalogue(texts map[string]string, file string) error {
 	n := 0
 	for line := range strings.Lines(file) {
 		n++
@@ -63,14 +79,14 @@ func parseCatalogue(file string) (map[string]string, error) {
 		key, text, ok := strings.Cut(line, "=")
 		key, text = strings.TrimSpace(key), strings.TrimSpace(text)
 		if !ok || key == "" || text == "" {
-			return nil, fmt.Errorf("line %d: want key = text, got %q", n, line)
+			return fmt.Errorf("line %d: want key = text, got %q", n, line)
 		}
 		if _, ok := texts[key]; ok {
-			return nil, fmt.Errorf("line %d: key %q a second time", n, key)
+			return fmt.Errorf("line %d: key %q a second time", n, key)
 		}
 		texts[key] = strings.ReplaceAll(text, `\n`, "\n")
 	}
-	return texts, nil
+	return nil
 }
 
 // Text is the text of a key in a language, with args in the place of its verbs. The zero Language is English. A key

@@ -242,7 +242,7 @@ func TestParseCatalogueRefuses(t *testing.T) {
 		{"a key twice", "a = 1\n\na = 2\n", `line 3: key "a"`},
 	}
 	for _, tt := range tests {
-		_, err := parseCatalogue(tt.file)
+		err := parseCatalogue(map[string]string{}, tt.file)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one that says %q", tt.name, err, tt.want)
 		}
