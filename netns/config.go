@@ -132,7 +132,7 @@ func (c *Config) header(hosts [2]*host) trace.Header {
 			Settings: info.Settings, Unsupported: info.Unsupported,
 		}
 		if host.inspector != nil {
-			hi.Capabilities = append(hi.Capabilities, CapabilityInspect)
+			hi.Capabilities = append(hi.Capabilities, trace.CapabilityControl)
 		}
 		h.Hosts = append(h.Hosts, hi)
 	}
@@ -161,9 +161,6 @@ func ConfigOf(h *trace.Header) (Config, error) {
 	}
 	return c, nil
 }
-
-// CapabilityInspect is what the header lists for a stack whose sockets can be looked at: an Inspector.
-const CapabilityInspect = "control information"
 
 // stackSeed is the seed of one stack: another for each host and for each life of it.
 func stackSeed(seed uint64, host string, generation int) [32]byte {

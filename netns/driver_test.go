@@ -1145,7 +1145,7 @@ func TestHeader(t *testing.T) {
 		Story: trace.Story{Name: "s", Text: "t"}, Seed: 3, MTU: 900, Faults: []string{"drop client SYN#9"}, Until: time.Minute,
 		Start: netns.Start, Control: true,
 		Hosts: []trace.HostInfo{
-			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: []string{netns.CapabilityInspect}},
+			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: []string{trace.CapabilityControl}},
 			{Name: "server", Address: "192.0.2.2/24", Stack: toy.Name, Version: "1", Unsupported: toy.Factory{}.Info().Unsupported},
 		},
 	}, got); d != "" {

@@ -17,7 +17,10 @@ type Header struct {
 	Start   time.Time     // the sandbox clock's date at virtual time 0
 	Data    bool          // whether octets of data are in the record
 	Control bool          // whether control information is in the record
-	Hosts   []HostInfo    // client first
+	// Capture: the trace was made from a packet capture. It has packets and what follows from them alone; an arrival is
+	// taken to be at the time of capture.
+	Capture bool
+	Hosts   []HostInfo // client first
 }
 
 // Story is the text that was run.
@@ -33,6 +36,10 @@ type HostInfo struct {
 	Capabilities []string  // what only some stacks can do and this one can
 	Unsupported  []string  // calls and options of the Stack interface that this one cannot do
 }
+
+// CapabilityControl is the capability of a stack whose sockets can be looked at: their states and control information are
+// in the record.
+const CapabilityControl = "control information"
 
 // Setting is one setting of a stack, as it prints.
 type Setting struct{ Name, Value string }

@@ -1,0 +1,4 @@
+package book
+
+// sectionA is what connecting means.
+var sectionA = []*Statement{}

@@ -1,0 +1,4 @@
+package book
+
+// changesA are the changes for section A.
+var changesA = []change{}

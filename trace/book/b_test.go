@@ -1,0 +1,4 @@
+package book
+
+// changesB are the changes for section B.
+var changesB = []change{}

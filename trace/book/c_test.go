@@ -1,0 +1,4 @@
+package book
+
+// changesC are the changes for section C.
+var changesC = []change{}
