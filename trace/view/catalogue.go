@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"sync"
+
+	"connectlab/trace/book"
 )
 
 // Language is a language of the catalogue. The zero value is English.
@@ -42,6 +44,9 @@ var catalogues = sync.OnceValue(func() map[Language]map[string]string {
 			panic("view: " + err.Error())
 		}
 		all[l] = texts
+	}
+	for _, s := range book.Statements() { // these stand beside what judges them
+		all[English]["book."+s.ID] = s.Text
 	}
 	return all
 })
