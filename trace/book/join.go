@@ -1,8 +1,6 @@
 package book
 
 import (
-	"slices"
-
 	"connectlab/trace"
 )
 
@@ -20,6 +18,8 @@ type Result struct {
 	// Of are the findings that the verdict rests on, each with the index of its trace in the set: the one that decides first.
 	// Where no trace decided it is the one that came nearest.
 	Of []Of
+	// More is how many further findings the verdict rests on that were not kept: see Joiner.
+	More int
 }
 
 // Of is one finding of one trace.
@@ -31,69 +31,101 @@ type Of struct {
 // plainStory is the story that tells the normal course.
 const plainStory = "plain"
 
-// Join makes one result a statement of what several traces say, by the statements' scopes. Every set has the findings of
-// Judge, in its order. Without any trace there is no result.
+// A Joiner joins what traces say, one after the other, by the statements' scopes.
 //
 // Every: the worst verdict of all, contradicted before refined before holds; the findings are those that have it. Course: the
 // plain story decides, or, where it does not come to the point, the first that does; a holds becomes refined by
 // each other trace that is otherwise, and their findings stand behind.
-func Join(set []Judged) []Result {
-	if len(set) == 0 {
-		return nil
+type Joiner struct {
+	// Keep is how many findings a Result keeps: a capture can have any number of connections. 0: all.
+	Keep int
+
+	n        int
+	joined   []joined
+	findings []Finding // of the first trace, for what nothing decides
+}
+
+// joined is what was found of one statement until now.
+type joined struct {
+	// nearest is the first finding of the verdict that is highest, deciding or not.
+	nearest Of
+	// base is the finding that decides a course; its Verdict is NotExercised as long as none does.
+	base  Of
+	plain bool // base is of the plain story
+	// same are the findings that have nearest's verdict, other those above holds, base left out; more are those not kept.
+	same, other         []Of
+	moreSame, moreOther int
+}
+
+// Add takes in what one more trace says: the findings of Judge, in its order. The Joiner keeps what it needs of them.
+func (j *Joiner) Add(t Judged) {
+	if j.joined == nil {
+		j.joined = make([]joined, len(t.Findings))
+		j.findings = t.Findings
 	}
-	results := make([]Result, len(set[0].Findings))
-	for i := range results {
-		s := set[0].Findings[i].Statement
-		results[i].Statement = s
-		of := make([]Of, 0, len(set))
-		for j := range set {
-			of = append(of, Of{j, set[j].Findings[i]})
+	for i, f := range t.Findings {
+		j.joined[i].add(Of{j.n, f}, t.Header.Story.Name == plainStory, j.Keep)
+	}
+	j.n++
+}
+
+func (s *joined) add(o Of, plain bool, keep int) {
+	switch {
+	case s.same == nil || o.Verdict > s.nearest.Verdict:
+		s.nearest, s.same, s.moreSame = o, []Of{o}, 0
+	case o.Verdict == s.nearest.Verdict && o.Verdict.Decides():
+		put(&s.same, &s.moreSame, o, keep)
+	}
+	if !o.Verdict.Decides() {
+		return
+	}
+	if first := s.base.Statement == nil; first || plain && !s.plain {
+		if s.base.Verdict > Holds {
+			put(&s.other, &s.moreOther, s.base, keep)
 		}
-		switch s.Scope {
-		case Every:
-			results[i].every(of)
-		case Course:
-			results[i].course(set, of)
+		s.base, s.plain = o, plain
+		return
+	}
+	if o.Verdict > Holds {
+		put(&s.other, &s.moreOther, o, keep)
+	}
+}
+
+// put appends o to list unless that has keep entries; then it is counted.
+func put(list *[]Of, more *int, o Of, keep int) {
+	if keep > 0 && len(*list) >= keep {
+		*more++
+		return
+	}
+	*list = append(*list, o)
+}
+
+// Results are one a statement, in the book's order; none without any trace.
+func (j *Joiner) Results() []Result {
+	results := make([]Result, 0, len(j.joined))
+	for i := range j.joined {
+		s := &j.joined[i]
+		r := Result{Statement: j.findings[i].Statement, Verdict: s.nearest.Verdict, Of: []Of{s.nearest}}
+		switch {
+		case !r.Verdict.Decides():
+		case r.Statement.Scope == Every:
+			r.Of, r.More = s.same, s.moreSame
+		default:
+			r.Verdict, r.Of = s.base.Verdict, []Of{s.base}
+			if r.Verdict == Holds && len(s.other) > 0 {
+				r.Verdict, r.Of, r.More = Refined, append(r.Of, s.other...), s.moreOther
+			}
 		}
+		results = append(results, r)
 	}
 	return results
 }
 
-// every takes the worst verdict. NotObservable stands before NotExercised: somewhere it came to the point.
-func (r *Result) every(of []Of) {
-	for _, o := range of {
-		r.Verdict = max(r.Verdict, o.Verdict)
+// Join makes one result a statement of what a whole set of traces says: see Joiner.
+func Join(set []Judged) []Result {
+	var j Joiner
+	for _, t := range set {
+		j.Add(t)
 	}
-	for _, o := range of {
-		if o.Verdict == r.Verdict {
-			r.Of = append(r.Of, o)
-		}
-	}
-	if !r.Verdict.Decides() {
-		r.Of = r.Of[:1]
-	}
-}
-
-// course takes the verdict of the trace that decides and lets the others refine it.
-func (r *Result) course(set []Judged, of []Of) {
-	decides := func(o Of) bool { return o.Verdict.Decides() }
-	at := slices.IndexFunc(of, func(o Of) bool { return set[o.Trace].Header.Story.Name == plainStory && decides(o) })
-	if at < 0 {
-		at = slices.IndexFunc(of, decides)
-	}
-	if at < 0 {
-		r.every(of)
-		return
-	}
-	r.Verdict = of[at].Verdict
-	r.Of = append(r.Of, of[at])
-	if r.Verdict != Holds {
-		return
-	}
-	for _, o := range of {
-		if o.Verdict > Holds {
-			r.Verdict = Refined
-			r.Of = append(r.Of, o)
-		}
-	}
+	return j.Results()
 }
