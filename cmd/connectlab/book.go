@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"connectlab/netns/script"
+	"connectlab/trace"
+	"connectlab/trace/book"
+	"connectlab/trace/view"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (p *program) bookCommand() *cli.Command {
+	return p.command(cli.Command{
+		Name: "book", Usage: p.text("cmd.book.about"), ArgsUsage: "[STORY…]", Description: p.text("cmd.book.args"),
+		Flags: append(p.worldFlags(), p.bookFlags(
+			&cli.BoolFlag{Name: "ladder", Usage: p.text("cmd.flag.book-ladder"), Category: viewGroup})...),
+		Action: p.book,
+	})
+}
+
+// bookFlags say what is printed of verdicts, with flags of the verb's own.
+func (p *program) bookFlags(own ...cli.Flag) []cli.Flag {
+	return append(append([]cli.Flag{&cli.StringFlag{Name: "statement", Usage: p.text("cmd.flag.statement"), Category: viewGroup}}, own...),
+		p.columnsFlag(), p.formatFlag(p.text("cmd.flag.format-book")))
+}
+
+// A judgement is what a set of traces says of the book's statements.
+type judgement struct {
+	joiner book.Joiner
+	runs   []view.BookRun
+	hosts  [][2]string    // the stacks of each run, client and server
+	traces []*trace.Trace // of each run; nil where it was not kept
+}
+
+// add takes in one trace and what it says.
+func (j *judgement) add(run view.BookRun, t *trace.Trace, findings []book.Finding, keep bool) {
+	j.joiner.Add(book.Judged{Header: &t.Header, Findings: findings})
+	j.runs = append(j.runs, run)
+	var hosts [2]string
+	for i := range min(len(t.Header.Hosts), 2) {
+		hosts[i] = t.Header.Hosts[i].Stack
+	}
+	j.hosts = append(j.hosts, hosts)
+	if !keep {
+		t = nil
+	}
+	j.traces = append(j.traces, t)
+}
+
+// book runs stories and judges the book's statements on their traces.
+func (p *program) book(c *cli.Context) error {
+	w, err := p.world(c)
+	if err != nil {
+		return err
+	}
+	f, err := p.bookFormat(c)
+	if err != nil {
+		return err
+	}
+	names := c.Args().Slice()
+	if len(names) == 0 {
+		names = script.Names()
+	}
+	var jobs []job
+	for _, name := range names {
+		j, err := p.job(name, &w)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, j)
+	}
+	var all judgement
+	for i := range jobs {
+		t, err := p.record(&jobs[i], w.config, false)
+		if err != nil {
+			return err
+		}
+		all.add(view.BookRun{Name: jobs[i].name}, t, book.Judge(t), true)
+	}
+	if err := p.printJudgement(&all, f); err != nil {
+		return err
+	}
+	return p.judge(c, jobs)
+}
+
+// bookFormat is how verdicts are printed.
+type bookFormat struct {
+	format    string // text, json or markdown
+	statement *book.Statement
+	options   view.Options
+}
+
+func (p *program) bookFormat(c *cli.Context) (f bookFormat, err error) {
+	switch f.format = c.String("format"); f.format {
+	case "text", "json", "markdown":
+	default:
+		return f, p.badFlag(c, "format", p.text("cmd.want.format-book"))
+	}
+	if c.IsSet("statement") {
+		if f.statement = book.StatementOf(strings.ToUpper(c.String("statement"))); f.statement == nil {
+			return f, p.badFlag(c, "statement", p.text("cmd.want.statement"))
+		}
+		if f.format == "markdown" {
+			return f, p.fail("cmd.statement-format")
+		}
+	}
+	f.options, err = p.options(c)
+	return f, err
+}
+
+func (p *program) printJudgement(all *judgement, f bookFormat) error {
+	results := all.joiner.Results()
+	if f.statement != nil {
+		for i := range results {
+			if results[i].Statement == f.statement {
+				results = results[i : i+1]
+				break
+			}
+		}
+	}
+	var b bytes.Buffer
+	var err error
+	switch {
+	case f.format == "json":
+		err = p.judgementJSON(&b, results, all)
+	case f.format == "markdown":
+		err = view.BookMarkdown(&b, results, all.runs, f.options)
+	case f.statement != nil:
+		err = view.Statement(&b, &results[0], all.runs, all.traces, f.options)
+	default:
+		err = view.Book(&b, results, all.runs, f.options)
+	}
+	if err == nil {
+		_, err = p.stdout.Write(b.Bytes())
+	}
+	return err
+}
+
+// A judgedStatement is what book and judge print of a statement with --format json, see JSON.md.
+type judgedStatement struct {
+	Statement string `json:"statement"`
+	Verdict   string `json:"verdict"`
+	Scope     string `json:"scope"`
+	foundIn
+	// Also are the other findings that the verdict rests on.
+	Also []alsoFound `json:"also,omitempty"`
+	More int         `json:"more,omitempty"`
+}
+
+// foundIn is what one run says.
+type foundIn struct {
+	Story    string `json:"story"`
+	Client   string `json:"client"`
+	Server   string `json:"server"`
+	Evidence []int  `json:"evidence"`
+	Expected string `json:"expected"`
+	Observed string `json:"observed"`
+}
+
+type alsoFound struct {
+	Verdict string `json:"verdict"`
+	foundIn
+}
+
+func (p *program) judgementJSON(b *bytes.Buffer, results []book.Result, all *judgement) error {
+	found := func(of *book.Of) foundIn {
+		f := foundIn{
+			Story: all.runs[of.Trace].Name, Client: all.hosts[of.Trace][0], Server: all.hosts[of.Trace][1],
+			Evidence: of.Evidence, Expected: view.Say(p.lang, of.Expected), Observed: view.Say(p.lang, of.Observed),
+		}
+		if f.Evidence == nil {
+			f.Evidence = []int{}
+		}
+		return f
+	}
+	list := []judgedStatement{}
+	for i := range results {
+		r := &results[i]
+		s := judgedStatement{
+			Statement: r.Statement.ID, Verdict: r.Verdict.String(), Scope: r.Statement.Scope.String(), foundIn: found(&r.Of[0]), More: r.More,
+		}
+		for j := range r.Of[1:] {
+			of := &r.Of[j+1]
+			s.Also = append(s.Also, alsoFound{of.Verdict.String(), found(of)})
+		}
+		list = append(list, s)
+	}
+	e := json.NewEncoder(b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(list)
+}

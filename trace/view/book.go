@@ -1,0 +1,274 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"connectlab/trace"
+	"connectlab/trace/book"
+)
+
+// A BookRun is a run whose trace was judged, as a view names it.
+type BookRun struct {
+	Name string // the story, or where else the trace comes from
+	// Frames: what a verdict rests on are frames of a capture, not events of a trace.
+	Frames bool
+}
+
+// Say is what a check has to say, in a language.
+func Say(l Language, t book.Text) string {
+	if t.Key == "" {
+		return ""
+	}
+	o := Options{Language: l}
+	args := make([]any, len(t.Args))
+	for i, a := range t.Args {
+		args[i] = o.argument(a)
+	}
+	return o.text(t.Key, args...)
+}
+
+// argument is an argument of a book.Text as it prints.
+func (o *Options) argument(a any) any {
+	switch a := a.(type) {
+	case string:
+		return clean(a)
+	case trace.Item:
+		return o.text(keyed("item.", a.String()))
+	case []trace.Item:
+		names := make([]string, len(a))
+		for i, item := range a {
+			names[i] = o.text(keyed("item.", item.String()))
+		}
+		return strings.Join(names, ", ")
+	case trace.State:
+		return stateName(o, a)
+	case time.Duration:
+		return o.span(a)
+	case netip.AddrPort:
+		return a.String()
+	case fmt.Stringer:
+		return clean(a.String())
+	}
+	return a
+}
+
+// stateName is a state as it prints.
+func stateName(o *Options, s trace.State) string {
+	if s == trace.NotObserved {
+		return o.text("state.not-observed")
+	}
+	return s.String()
+}
+
+// verdict is a verdict's word and how it is marked.
+func (o *Options) verdict(v book.Verdict) (string, style) {
+	text := o.text("verdict." + v.String())
+	switch v {
+	case book.Holds:
+		return text, green
+	case book.Refined:
+		return text, yellow
+	case book.Contradicted:
+		return text, red
+	case book.NotExercised, book.NotObservable:
+	}
+	return text, dim
+}
+
+// verdictWidth is the width of the widest verdict.
+func (o *Options) verdictWidth() int {
+	most := 0
+	for _, v := range book.Verdicts() {
+		text, _ := o.verdict(v)
+		most = max(most, width(text))
+	}
+	return most
+}
+
+// Book prints a row a statement: its id, the verdict, the statement in one line; below, what was seen, and where. Then it
+// counts the verdicts. The only errors are w's.
+func Book(w io.Writer, results []book.Result, runs []BookRun, o Options) error {
+	c := newCanvas(w, &o)
+	const idX, verdictX = 0, 5
+	textX := verdictX + o.verdictWidth() + 2
+	room := len(c.cells) - textX
+	section := ""
+	for i := range results {
+		r := &results[i]
+		if s := r.Statement.ID[:1]; s != section {
+			if section != "" {
+				c.flush()
+			}
+			section = s
+			c.line(0, o.text("book.section."+s), bold)
+		}
+		word, st := o.verdict(r.Verdict)
+		c.row(column{x: idX, width: verdictX, text: r.Statement.ID, style: bold}, column{x: verdictX, width: textX - verdictX, text: word, style: st},
+			column{x: textX, width: room, text: o.text("book." + r.Statement.ID)})
+		for _, of := range shownFindings(r) {
+			text := Say(o.Language, of.Observed)
+			if where := o.where(&of, runs); where != "" {
+				text += " · " + where
+			}
+			c.row(column{x: textX, width: room, text: text, style: dim})
+		}
+		if n := len(r.Of) - len(shownFindings(r)) + r.More; n > 0 {
+			c.row(column{x: textX, width: room, text: o.count("book.more", int64(n)), style: dim})
+		}
+	}
+	c.flush()
+	c.paragraph(0, o.verdictCounts(results), bold)
+	return c.end()
+}
+
+// shownFindings are those of a result's findings that a row shows: the first, and the first that refines it.
+func shownFindings(r *book.Result) []book.Of {
+	if len(r.Of) > 1 && r.Of[0].Verdict != r.Of[1].Verdict {
+		return r.Of[:2]
+	}
+	return r.Of[:1]
+}
+
+// maxEvidence is how many events a view names of those that a verdict rests on.
+const maxEvidence = 5
+
+// where is the story and the events that a finding rests on: "plain #21 #27".
+func (o *Options) where(of *book.Of, runs []BookRun) string {
+	if len(of.Evidence) == 0 || of.Trace >= len(runs) {
+		return ""
+	}
+	run := runs[of.Trace]
+	var b strings.Builder
+	b.WriteString(clean(run.Name))
+	if run.Frames {
+		b.WriteString(", " + o.text("book.frames"))
+	}
+	for i, n := range of.Evidence {
+		if i == maxEvidence && len(of.Evidence) > maxEvidence+1 {
+			fmt.Fprintf(&b, " … (%d)", len(of.Evidence))
+			break
+		}
+		fmt.Fprintf(&b, " #%d", n)
+	}
+	return b.String()
+}
+
+// verdictCounts is how many statements have each verdict.
+func (o *Options) verdictCounts(results []book.Result) string {
+	count := make(map[book.Verdict]int)
+	for i := range results {
+		count[results[i].Verdict]++
+	}
+	var parts []string
+	for _, v := range []book.Verdict{book.Holds, book.Refined, book.Contradicted, book.NotExercised, book.NotObservable} {
+		word, _ := o.verdict(v)
+		parts = append(parts, fmt.Sprintf("%d %s", count[v], word))
+	}
+	return o.text("book.counts", len(results), strings.Join(parts, ", "))
+}
+
+// BookMarkdown prints the same as a table in Markdown.
+func BookMarkdown(w io.Writer, results []book.Result, runs []BookRun, o Options) error {
+	var b strings.Builder
+	cells := func(texts ...string) {
+		for _, text := range texts {
+			b.WriteString("| " + markdown(text) + " ")
+		}
+		b.WriteString("|\n")
+	}
+	cells(o.text("book.head.id"), o.text("book.head.statement"), o.text("book.head.verdict"), o.text("book.head.seen"), o.text("book.head.where"))
+	b.WriteString("|---|---|---|---|---|\n")
+	for i := range results {
+		r := &results[i]
+		word, _ := o.verdict(r.Verdict)
+		var seen, where []string
+		for _, of := range shownFindings(r) {
+			seen = append(seen, Say(o.Language, of.Observed))
+			where = append(where, o.where(&of, runs))
+		}
+		cells(r.Statement.ID, o.text("book."+r.Statement.ID), word, strings.Join(seen, " / "), strings.Join(where, " / "))
+	}
+	fmt.Fprintf(&b, "\n%s\n", o.verdictCounts(results))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdown takes away what Markdown and HTML would read in a table's cell.
+var markdownEscapes = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "\n", " ")
+
+func markdown(text string) string { return markdownEscapes.Replace(text) }
+
+// Statement explains one statement at length: what the book says, what was expected and seen, the ladder cut to the
+// events that decide, why it matters, and where it is ruled. traces are those of runs; nil where one was not kept.
+func Statement(w io.Writer, r *book.Result, runs []BookRun, traces []*trace.Trace, o Options) error {
+	c := newCanvas(w, &o)
+	id := r.Statement.ID
+	word, st := o.verdict(r.Verdict)
+	x := c.put(0, id+"  ", bold)
+	c.put(x, word, st)
+	c.flush()
+	c.paragraph(0, o.text("book."+id), bold)
+	part := func(key, text string) {
+		c.flush()
+		c.line(0, o.text(key), bold)
+		c.paragraph(2, text, plain)
+	}
+	part("book.part.says", o.text("book."+id+".says"))
+	part("book.part.scope", o.text("book.scope."+r.Statement.Scope.String()))
+	part("book.part.expected", Say(o.Language, r.Of[0].Expected))
+	for i, of := range shownFindings(r) {
+		if i == 0 {
+			c.flush()
+			c.line(0, o.text("book.part.seen"), bold)
+		}
+		text := Say(o.Language, of.Observed)
+		if where := o.where(&of, runs); where != "" {
+			text += " · " + where
+		}
+		c.paragraph(2, text, plain)
+		t := traces[of.Trace]
+		if t == nil || len(of.Evidence) == 0 {
+			continue
+		}
+		c.flush()
+		if err := c.end(); err != nil {
+			return err
+		}
+		if err := LadderOf(w, t, of.Evidence[:min(len(of.Evidence), maxLadderEvents)], o); err != nil {
+			return err
+		}
+	}
+	if n := len(r.Of) - len(shownFindings(r)) + r.More; n > 0 {
+		c.paragraph(2, o.count("book.more", int64(n)), dim)
+	}
+	part("book.part.why", o.text("book."+id+".why"))
+	part("book.part.source", r.Statement.Source)
+	return c.end()
+}
+
+// BookShort prints which statements a trace has something to say of, by verdict, in a few lines.
+func BookShort(w io.Writer, findings []book.Finding, o Options) error {
+	var table Table
+	for _, v := range []book.Verdict{book.Holds, book.Refined, book.Contradicted} {
+		var ids []string
+		for i := range findings {
+			if findings[i].Verdict == v {
+				ids = append(ids, findings[i].Statement.ID)
+			}
+		}
+		if word, _ := o.verdict(v); len(ids) > 0 {
+			table.Rows = append(table.Rows, []string{"  " + word, strings.Join(ids, " ")})
+		}
+	}
+	if len(table.Rows) == 0 {
+		return Paragraph(w, 2, o.text("book.none"), o)
+	}
+	return table.Print(w, o)
+}
+
+// maxLadderEvents is how many of the events that decide are drawn: a statement about each segment has very many.
+const maxLadderEvents = 8
