@@ -28,27 +28,13 @@ func (p *program) bookFlags(own ...cli.Flag) []cli.Flag {
 		p.columnsFlag(), p.formatFlag(p.text("cmd.flag.format-book")))
 }
 
-// A judgement is what a set of traces says of the book's statements.
-type judgement struct {
-	joiner book.Joiner
-	runs   []view.BookRun
-	hosts  [][2]string    // the stacks of each run, client and server
-	traces []*trace.Trace // of each run; nil where it was not kept
-}
-
-// add takes in one trace and what it says.
-func (j *judgement) add(run view.BookRun, t *trace.Trace, findings []book.Finding, keep bool) {
-	j.joiner.Add(book.Judged{Header: &t.Header, Findings: findings})
-	j.runs = append(j.runs, run)
-	var hosts [2]string
-	for i := range min(len(t.Header.Hosts), 2) {
-		hosts[i] = t.Header.Hosts[i].Stack
+// runOf names the run of a trace, which it keeps.
+func runOf(name string, t *trace.Trace) book.Run {
+	run := book.Run{Name: name, Trace: t}
+	if hosts := t.Header.Hosts; len(hosts) == 2 {
+		run.Client, run.Server = hosts[0].Stack, hosts[1].Stack
 	}
-	j.hosts = append(j.hosts, hosts)
-	if !keep {
-		t = nil
-	}
-	j.traces = append(j.traces, t)
+	return run
 }
 
 // book runs stories and judges the book's statements on their traces.
@@ -73,15 +59,15 @@ func (p *program) book(c *cli.Context) error {
 		}
 		jobs = append(jobs, j)
 	}
-	var all judgement
+	var all book.Joiner
 	for i := range jobs {
 		t, err := p.record(&jobs[i], w.config, false)
 		if err != nil {
 			return err
 		}
-		all.add(view.BookRun{Name: jobs[i].name}, t, book.Judge(t), true)
+		all.Add(book.Judged{Header: &t.Header, Findings: book.Judge(t), Run: runOf(jobs[i].name, t)})
 	}
-	if err := p.printJudgement(&all, f); err != nil {
+	if err := p.printResults(all.Results(), f); err != nil {
 		return err
 	}
 	return p.judge(c, jobs)
@@ -112,8 +98,7 @@ func (p *program) bookFormat(c *cli.Context) (f bookFormat, err error) {
 	return f, err
 }
 
-func (p *program) printJudgement(all *judgement, f bookFormat) error {
-	results := all.joiner.Results()
+func (p *program) printResults(results []book.Result, f bookFormat) error {
 	if f.statement != nil {
 		for i := range results {
 			if results[i].Statement == f.statement {
@@ -126,13 +111,13 @@ func (p *program) printJudgement(all *judgement, f bookFormat) error {
 	var err error
 	switch {
 	case f.format == "json":
-		err = p.judgementJSON(&b, results, all)
+		err = p.resultsJSON(&b, results)
 	case f.format == "markdown":
-		err = view.BookMarkdown(&b, results, all.runs, f.options)
+		err = view.BookMarkdown(&b, results, f.options)
 	case f.statement != nil:
-		err = view.Statement(&b, &results[0], all.runs, all.traces, f.options)
+		err = view.Statement(&b, &results[0], f.options)
 	default:
-		err = view.Book(&b, results, all.runs, f.options)
+		err = view.Book(&b, results, f.options)
 	}
 	if err == nil {
 		_, err = p.stdout.Write(b.Bytes())
@@ -166,11 +151,11 @@ type alsoFound struct {
 	foundIn
 }
 
-func (p *program) judgementJSON(b *bytes.Buffer, results []book.Result, all *judgement) error {
+func (p *program) resultsJSON(b *bytes.Buffer, results []book.Result) error {
 	found := func(of *book.Of) foundIn {
 		f := foundIn{
-			Story: all.runs[of.Trace].Name, Client: all.hosts[of.Trace][0], Server: all.hosts[of.Trace][1],
-			Evidence: of.Evidence, Expected: view.Say(p.lang, of.Expected), Observed: view.Say(p.lang, of.Observed),
+			Story: of.Run.Name, Client: of.Run.Client, Server: of.Run.Server, Evidence: of.Numbers(),
+			Expected: view.Say(p.lang, of.Expected), Observed: view.Say(p.lang, of.Observed),
 		}
 		if f.Evidence == nil {
 			f.Evidence = []int{}

@@ -4,11 +4,23 @@ import (
 	"connectlab/trace"
 )
 
+// A Run tells those who read a Result where a trace came from. Join does not ask it.
+type Run struct {
+	Name           string // the story, the file
+	Client, Server string // the stacks; empty: not known
+	// Trace is the trace itself; nil: it was not kept.
+	Trace *trace.Trace
+	// Frames are the frames of a capture that the trace's events were made from, the first event's first; nil: it was not
+	// made from a capture.
+	Frames []int
+}
+
 // A Judged is a trace and what it says of the statements.
 type Judged struct {
 	// Header is that of the trace. Nothing else of the trace is needed to join.
 	Header   *trace.Header
 	Findings []Finding
+	Run      Run
 }
 
 // A Result is what a set of runs says of one statement.
@@ -25,7 +37,22 @@ type Result struct {
 // Of is one finding of one trace.
 type Of struct {
 	Trace int
+	Run   Run
 	Finding
+}
+
+// Numbers are what to look up of the evidence: the numbers of events, or, of a capture, those of its frames. Both rise.
+func (o *Of) Numbers() []int {
+	if o.Run.Frames == nil {
+		return o.Evidence
+	}
+	frames := make([]int, 0, len(o.Evidence))
+	for _, n := range o.Evidence {
+		if n <= len(o.Run.Frames) && o.Run.Frames[n-1] > 0 {
+			frames = append(frames, o.Run.Frames[n-1])
+		}
+	}
+	return rising(frames)
 }
 
 // plainStory is the story that tells the normal course.
@@ -64,7 +91,7 @@ func (j *Joiner) Add(t Judged) {
 		j.findings = t.Findings
 	}
 	for i, f := range t.Findings {
-		j.joined[i].add(Of{j.n, f}, t.Header.Story.Name == plainStory, j.Keep)
+		j.joined[i].add(Of{j.n, t.Run, f}, t.Header.Story.Name == plainStory, j.Keep)
 	}
 	j.n++
 }

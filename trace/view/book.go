@@ -11,13 +11,6 @@ import (
 	"connectlab/trace/book"
 )
 
-// A BookRun is a run whose trace was judged, as a view names it.
-type BookRun struct {
-	Name string // the story, or where else the trace comes from
-	// Frames: what a verdict rests on are frames of a capture, not events of a trace.
-	Frames bool
-}
-
 // Say is what a check has to say, in a language.
 func Say(l Language, t book.Text) string {
 	if t.Key == "" {
@@ -91,7 +84,7 @@ func (o *Options) verdictWidth() int {
 
 // Book prints a row a statement: its id, the verdict, the statement in one line; below, what was seen, and where. Then it
 // counts the verdicts. The only errors are w's.
-func Book(w io.Writer, results []book.Result, runs []BookRun, o Options) error {
+func Book(w io.Writer, results []book.Result, o Options) error {
 	c := newCanvas(w, &o)
 	const idX, verdictX = 0, 5
 	textX := verdictX + o.verdictWidth() + 2
@@ -111,7 +104,7 @@ func Book(w io.Writer, results []book.Result, runs []BookRun, o Options) error {
 			column{x: textX, width: room, text: o.text("book." + r.Statement.ID)})
 		for _, of := range shownFindings(r) {
 			text := Say(o.Language, of.Observed)
-			if where := o.where(&of, runs); where != "" {
+			if where := o.where(&of); where != "" {
 				text += " · " + where
 			}
 			c.row(column{x: textX, width: room, text: text, style: dim})
@@ -136,20 +129,20 @@ func shownFindings(r *book.Result) []book.Of {
 // maxEvidence is how many events a view names of those that a verdict rests on.
 const maxEvidence = 5
 
-// where is the story and the events that a finding rests on: "plain #21 #27".
-func (o *Options) where(of *book.Of, runs []BookRun) string {
-	if len(of.Evidence) == 0 || of.Trace >= len(runs) {
+// where is the story and the events that a finding rests on: "plain #21 #27"; of a capture, its frames.
+func (o *Options) where(of *book.Of) string {
+	numbers := of.Numbers()
+	if len(numbers) == 0 {
 		return ""
 	}
-	run := runs[of.Trace]
 	var b strings.Builder
-	b.WriteString(clean(run.Name))
-	if run.Frames {
+	b.WriteString(clean(of.Run.Name))
+	if of.Run.Frames != nil {
 		b.WriteString(", " + o.text("book.frames"))
 	}
-	for i, n := range of.Evidence {
-		if i == maxEvidence && len(of.Evidence) > maxEvidence+1 {
-			fmt.Fprintf(&b, " … (%d)", len(of.Evidence))
+	for i, n := range numbers {
+		if i == maxEvidence && len(numbers) > maxEvidence+1 {
+			fmt.Fprintf(&b, " … (%d)", len(numbers))
 			break
 		}
 		fmt.Fprintf(&b, " #%d", n)
@@ -172,7 +165,7 @@ func (o *Options) verdictCounts(results []book.Result) string {
 }
 
 // BookMarkdown prints the same as a table in Markdown.
-func BookMarkdown(w io.Writer, results []book.Result, runs []BookRun, o Options) error {
+func BookMarkdown(w io.Writer, results []book.Result, o Options) error {
 	var b strings.Builder
 	cells := func(texts ...string) {
 		for _, text := range texts {
@@ -188,7 +181,7 @@ func BookMarkdown(w io.Writer, results []book.Result, runs []BookRun, o Options)
 		var seen, where []string
 		for _, of := range shownFindings(r) {
 			seen = append(seen, Say(o.Language, of.Observed))
-			where = append(where, o.where(&of, runs))
+			where = append(where, o.where(&of))
 		}
 		cells(r.Statement.ID, o.text("book."+r.Statement.ID), word, strings.Join(seen, " / "), strings.Join(where, " / "))
 	}
@@ -203,8 +196,8 @@ var markdownEscapes = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", ">"
 func markdown(text string) string { return markdownEscapes.Replace(text) }
 
 // Statement explains one statement at length: what the book says, what was expected and seen, the ladder cut to the
-// events that decide, why it matters, and where it is ruled. traces are those of runs; nil where one was not kept.
-func Statement(w io.Writer, r *book.Result, runs []BookRun, traces []*trace.Trace, o Options) error {
+// events that decide, where the run keeps its trace, why it matters, and where it is ruled. The only errors are w's.
+func Statement(w io.Writer, r *book.Result, o Options) error {
 	c := newCanvas(w, &o)
 	id := r.Statement.ID
 	word, st := o.verdict(r.Verdict)
@@ -226,11 +219,11 @@ func Statement(w io.Writer, r *book.Result, runs []BookRun, traces []*trace.Trac
 			c.line(0, o.text("book.part.seen"), bold)
 		}
 		text := Say(o.Language, of.Observed)
-		if where := o.where(&of, runs); where != "" {
+		if where := o.where(&of); where != "" {
 			text += " · " + where
 		}
 		c.paragraph(2, text, plain)
-		t := traces[of.Trace]
+		t := of.Run.Trace
 		if t == nil || len(of.Evidence) == 0 {
 			continue
 		}
