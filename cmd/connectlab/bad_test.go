@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 		{"run·--event·5", []string{"event 5"}},
 		{"run·--columns·59", []string{"--columns", `"59"`, "60 to 1000"}},
 		{"run·--columns·wide", []string{"--columns", `"wide"`}},
-		{"run·--format·xml", []string{"--format", `"xml"`, "text or json"}},
+		{"run·--format·xml", []string{"--format", `"xml"`, "text, json or mermaid"}},
 		{"run·--format·json·--show·ladder", []string{"--show", "--format json"}},
 		{"run·--format·json·--event·3", []string{"--event", "--format json"}},
 		{"run·--format·json·plain·refused", []string{"2 stories", "--out"}},

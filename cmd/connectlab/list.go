@@ -65,7 +65,7 @@ func (p *program) list(c *cli.Context) error {
 	if c.Args().Present() {
 		return p.fail("cmd.list.none", c.Args().First())
 	}
-	asJSON, err := p.json(c)
+	format, err := p.format(c, "cmd.want.format", "text", "json")
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (p *program) list(c *cli.Context) error {
 		l.Stacks = append(l.Stacks, row)
 	}
 	var b bytes.Buffer
-	if asJSON {
+	if format == "json" {
 		e := json.NewEncoder(&b)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)

@@ -198,6 +198,9 @@ func (p *program) run(c *cli.Context) error {
 	if v.json && len(names) > 1 {
 		return p.fail("cmd.json-one", len(names))
 	}
+	if v.mermaid && len(names) > 1 {
+		return p.fail("cmd.mermaid-one", len(names))
+	}
 	var jobs []job
 	for _, name := range names {
 		j, err := p.job(name, &w)
@@ -244,6 +247,13 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 		}
 	}
 	var b bytes.Buffer
+	if v.mermaid {
+		watch.done()
+		if err := p.diagram(p.stdout, t, v); err != nil {
+			return err
+		}
+		return broken
+	}
 	if err := p.title(&b, &t.Header, v.options); err != nil {
 		return err
 	}

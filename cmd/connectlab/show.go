@@ -49,6 +49,8 @@ func (p *program) show(c *cli.Context) error {
 	var b bytes.Buffer
 	if v.json {
 		err = trace.Write(&b, t)
+	} else if v.mermaid {
+		err = p.diagram(&b, t, v)
 	} else if err = p.title(&b, &t.Header, v.options); err == nil {
 		err = p.print(&b, t, v, watch)
 	}

@@ -38,6 +38,7 @@ func viewNames() []string {
 // views is what to print of a trace, and how.
 type views struct {
 	json    bool
+	mermaid bool // the diagram alone
 	show    []string
 	event   int // whose packet the header view is of; 0: the first SYN
 	options view.Options
@@ -66,12 +67,19 @@ func (p *program) viewFlags() []cli.Flag {
 }
 
 func (p *program) views(c *cli.Context) (v views, err error) {
-	if v.json, err = p.json(c); err != nil {
+	format, err := p.format(c, "cmd.want.format-view", "text", "json", "mermaid")
+	if err != nil {
 		return v, err
 	}
+	v.json, v.mermaid = format == "json", format == "mermaid"
 	for _, flag := range []string{"show", "event", "absolute"} {
 		if v.json && c.IsSet(flag) {
 			return v, p.fail("cmd.text-only", flag)
+		}
+	}
+	for _, flag := range []string{"show", "event", "columns"} {
+		if v.mermaid && c.IsSet(flag) {
+			return v, p.fail("cmd.not-in-mermaid", flag)
 		}
 	}
 	for name := range strings.SplitSeq(c.String("show"), ",") {
@@ -91,15 +99,21 @@ func (p *program) views(c *cli.Context) (v views, err error) {
 	return v, err
 }
 
-// json reads --format.
-func (p *program) json(c *cli.Context) (bool, error) {
-	switch c.String("format") {
-	case "text":
-		return false, nil
-	case "json":
-		return true, nil
+// format reads --format, which can be one of some words; want is the key of the text that lists them.
+func (p *program) format(c *cli.Context, want string, words ...string) (string, error) {
+	if format := c.String("format"); slices.Contains(words, format) {
+		return format, nil
 	}
-	return false, p.badFlag(c, "format", p.text("cmd.want.format"))
+	return "", p.badFlag(c, "format", p.text(want))
+}
+
+// diagram prints a trace for Mermaid, and tells on stderr what was too much for it.
+func (p *program) diagram(w io.Writer, t *trace.Trace, v views) error {
+	leftOut, err := view.Mermaid(w, t, v.options)
+	if leftOut > 0 {
+		p.say(p.text("cmd.mermaid-cut", t.Header.Story.Name, leftOut, len(t.Events), view.MermaidLimit))
+	}
+	return err
 }
 
 // options are how views look.

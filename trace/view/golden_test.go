@@ -16,20 +16,22 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// views are the views with a name.
-var views = []struct {
+// A named is a view with its name.
+type named struct {
 	name string
 	draw func(io.Writer, *trace.Trace, Options) error
-}{
+}
+
+var views = []named{
 	{"ladder", Ladder},
 	{"control", Control},
 	{"header", func(w io.Writer, t *trace.Trace, o Options) error { return Header(w, t, 0, o) }},
 }
 
-func TestViewsOfTrouble(t *testing.T) { golden(t, "testdata/trouble.txtar", troubled(t)) }
+func TestViewsOfTrouble(t *testing.T) { golden(t, "testdata/trouble.txtar", troubled(t), views) }
 
-// golden compares each view of a trace, in both languages and at two widths, with a file.
-func golden(t *testing.T, file string, tr *trace.Trace) {
+// golden compares some views of a trace, in both languages and at two widths, with a file.
+func golden(t *testing.T, file string, tr *trace.Trace, views []named) {
 	t.Helper()
 	var got txtar.Archive
 	for _, v := range views {

@@ -361,7 +361,7 @@ func (l *ladder) step(events []trace.Event) {
 			l.says(s, text, cyan)
 		case *trace.Return:
 			if e.Cause != d.Call {
-				l.says(s, "… "+l.cameBack(d), cyan)
+				l.says(s, "… "+l.o.cameBack(l.t, d, l.programs), cyan)
 			}
 		case *trace.Sent:
 			l.sent(l.flights[e.N], fateOf(events, e.N))
@@ -413,17 +413,17 @@ func fateOf(events []trace.Event, n int) []*trace.Fate {
 
 // cameBack is a call that returns later than it was made: "connect = 0", with its descriptor where several programs
 // of the host may be waiting.
-func (l *ladder) cameBack(r *trace.Return) string {
+func (o *Options) cameBack(t *trace.Trace, r *trace.Return, programs map[string]int) string {
 	name := "?"
-	if e := l.t.Event(r.Call); e != nil {
+	if e := t.Event(r.Call); e != nil {
 		if c, ok := e.Detail.(*trace.Call); ok {
 			name = clean(c.Name)
-			if l.programs[e.Host] > 1 && c.FD >= 0 {
+			if programs[e.Host] > 1 && c.FD >= 0 {
 				name += fmt.Sprintf("(%d)", c.FD)
 			}
 		}
 	}
-	return name + " = " + l.o.returned(r)
+	return name + " = " + o.returned(r)
 }
 
 // hostChange says what was done to a host or to the link.

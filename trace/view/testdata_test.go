@@ -54,12 +54,12 @@ func fromServer(flags trace.Flags, seq, ack uint32, data string) *trace.Packet {
 // A script records steps of two hosts.
 type recording struct {
 	*trace.Recorder
-	t   *testing.T
+	t   testing.TB
 	at  time.Duration
 	now map[socketKey]trace.State
 }
 
-func record(t *testing.T, faults ...string) *recording {
+func record(t testing.TB, faults ...string) *recording {
 	h := trace.Header{
 		Delay: 10 * time.Millisecond, Faults: faults, Data: true, Control: true,
 		Hosts: []trace.HostInfo{{Name: "client", Address: "192.0.2.1/24", Stack: "toy"}, {Name: "server", Address: "192.0.2.2/24", Stack: "toy"}},
@@ -106,7 +106,7 @@ func (r *recording) finish(reason trace.EndReason, blocked ...int) *trace.Trace 
 
 // troubled is a run in which everything happens to packets that can: a lost SYN and its retransmission, packets that
 // cross, one that comes twice, one that is changed, a link that goes down, a reboot, a call that never returns.
-func troubled(t *testing.T) *trace.Trace {
+func troubled(t testing.TB) *trace.Trace {
 	r := record(t, "drop client SYN#1")
 	listen := r.call("server", 1, trace.Call{Name: "listen", FD: 3, Len: 128, Program: "server"}, true, 0)
 	r.state("server", 1, listen, trace.Listen, "LISTEN")
