@@ -82,8 +82,14 @@ func isASCII(s string) bool {
 	return true
 }
 
-// at is what stands in a column; a blank line is empty everywhere.
-func (c *canvas) at(x int) string { return c.cells[x].text }
+// at is what stands in a column, also where it is the second half of something two cells wide; a blank line is empty
+// everywhere.
+func (c *canvas) at(x int) string {
+	if c.cells[x].covered {
+		x--
+	}
+	return c.cells[x].text
+}
 
 // flush writes the line, without blanks at its end, and begins the next.
 func (c *canvas) flush() {

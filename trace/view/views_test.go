@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -179,6 +180,19 @@ func TestAnyTraceCanBeDrawn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNothingIsDrawnOverHalfACharacter: what is two cells wide stands in both of its columns.
+func TestNothingIsDrawnOverHalfACharacter(t *testing.T) {
+	c := newCanvas(io.Discard, &Options{})
+	c.put(0, "a한", plain)
+	var got []string
+	for x := range 4 {
+		got = append(got, c.at(x))
+	}
+	if diff := cmp.Diff([]string{"a", "한", "한", ""}, got); diff != "" {
+		t.Errorf("what stands in the columns (-want +got):\n%s", diff)
+	}
 }
 
 func TestLadderSaysWhatHappened(t *testing.T) {
