@@ -3,7 +3,6 @@ package view
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -368,45 +367,20 @@ func stderrOf(err error) string {
 	return ""
 }
 
-// installed is a folder with the packages of package-lock.json. They are installed once for each version of that file.
+// installed is a folder with the packages of package-lock.json. npm keeps what it has fetched, so that only the first
+// time needs a network.
 func installed(t *testing.T, npm, folder string) string {
 	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "connectlab-test")
-	target := filepath.Join(cache, fmt.Sprintf("mermaid-%x", sha256.Sum256(lock)))
-	if _, err := os.Stat(target); err == nil {
-		return target
-	}
-	if err := os.MkdirAll(cache, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	work, err := os.MkdirTemp(cache, "new-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
+	work := t.TempDir()
 	if err := os.CopyFS(work, os.DirFS(folder)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Skipf("npm cannot install Mermaid here, is there a network? %v\n%s", err, out)
 	}
-	// Whole or not at all: another test may do the same at this moment.
-	if err := os.Rename(work, target); err != nil {
-		if _, err2 := os.Stat(target); err2 != nil {
-			t.Fatal(err)
-		}
-	}
-	return target
+	return work
 }
 
 // TestMermaidItselfReadsEachDiagram: Mermaid's own parser takes each diagram, and takes each line of it for what it is

@@ -18,10 +18,10 @@ const entity = (text) => {
   return element.innerHTML === "" ? "" : [...element.childNodes].map((n) => (n.nodeName === "BR" ? "\n" : n.textContent)).join("");
 };
 
+await mermaid.parse("sequenceDiagram"); // from now on it knows its kinds of diagrams
 const understood = [];
 for (const text of JSON.parse(readFileSync(0, "utf8"))) {
   try {
-    await mermaid.parse(text);
     const { db } = await mermaid.mermaidAPI.getDiagramFromText(text);
     understood.push({
       title: entity(db.getDiagramTitle()),
