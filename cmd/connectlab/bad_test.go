@@ -85,7 +85,7 @@ func TestBadInput(t *testing.T) {
 		{"run·--fault·drop server any#1·--fault·delay client any", []string{`"delay client any"`}},
 		{"run·--client·linux", []string{"--client", `"linux"`, "gvisor"}},
 		{"run·--server·", []string{"--server"}},
-		{"run·--show·", []string{"--show", "ladder, control, header"}},
+		{"run·--show·", []string{"--show", "ladder, control, told, header"}},
 		{"run·--show·ladder,", []string{`""`}},
 		{"run·--show·ladders", []string{`"ladders"`}},
 		{"run·--event·0", []string{"--event", `"0"`}},

@@ -49,17 +49,17 @@ func TestStories(t *testing.T) {
 			}
 			for _, lang := range languages {
 				for _, columns := range widths {
-					out := mustRun(t, "run", name, "--lang", lang, "--columns", fmt.Sprint(columns), "--show", "ladder,control,header")
+					out := mustRun(t, "run", name, "--lang", lang, "--columns", fmt.Sprint(columns), "--show", "ladder,control,told,header")
 					checkLines(t, fmt.Sprintf("%s, %d columns", lang, columns), out, columns)
 				}
 			}
 			checkLines(t, "without flags", mustRun(t, "run", name), 80)
-			out := mustRun(t, "run", name, "--show", "ladder,control,header")
+			out := mustRun(t, "run", name, "--show", "ladder,control,told,header")
 			l := view.English
 			for i, want := range []string{
 				"━━ " + name, view.Text(l, fmt.Sprintf("story.%s.1", name))[:20], view.Text(l, fmt.Sprintf("story.%s.3", name))[:20],
 				view.Text(l, "cmd.heading.ladder"), "socket() = 3", view.Text(l, "cmd.heading.control"), "TCP",
-				view.Text(l, "cmd.heading.header"), "\nAgain: connectlab run " + name + " --seed 1",
+				view.Text(l, "cmd.heading.told"), view.Text(l, "cmd.heading.header"), "\nAgain: connectlab run " + name + " --seed 1",
 			} {
 				// The views' places; what repeats the run stands last, with the flags that were set.
 				if _, rest, ok := strings.Cut(out, want); ok {
@@ -123,6 +123,20 @@ func shell(t *testing.T, line string) []string {
 		t.Fatalf("sh does not understand %s: %v", line, err)
 	}
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
+
+// Who told it is printed for whoever asks.
+func TestToldIsShownOnRequest(t *testing.T) {
+	t.Parallel()
+	heading := view.Text(view.English, "cmd.heading.told")
+	if strings.Contains(mustRun(t, "run"), heading) {
+		t.Error("run without --show prints it")
+	}
+	file := filepath.Join(t.TempDir(), "a.trace")
+	mustRun(t, "run", "--out", file)
+	if out := mustRun(t, "show", file, "--show", "told"); !strings.Contains(out, heading) || strings.Contains(out, view.Text(view.English, "cmd.heading.ladder")) {
+		t.Errorf("show --show told prints\n%s", out)
+	}
 }
 
 // The line below "Again" repeats the run, whatever its flags are.

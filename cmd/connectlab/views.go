@@ -24,8 +24,12 @@ var allViews = []struct {
 }{
 	{"ladder", "cmd.heading.ladder", func(w io.Writer, t *trace.Trace, v *views) error { return view.Ladder(w, t, v.options) }},
 	{"control", "cmd.heading.control", func(w io.Writer, t *trace.Trace, v *views) error { return view.Control(w, t, v.options) }},
+	{"told", "cmd.heading.told", func(w io.Writer, t *trace.Trace, v *views) error { return view.Told(w, t, v.options) }},
 	{"header", "cmd.heading.header", func(w io.Writer, t *trace.Trace, v *views) error { return view.Header(w, t, v.event, v.options) }},
 }
+
+// defaultViews are those that are printed if nobody asks for others.
+const defaultViews = "ladder,control,header"
 
 func viewNames() []string {
 	var names []string
@@ -59,7 +63,7 @@ func (p *program) columnsFlag() cli.Flag {
 
 func (p *program) viewFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "show", Value: strings.Join(viewNames(), ","), Usage: p.text("cmd.flag.show"), Category: viewGroup},
+		&cli.StringFlag{Name: "show", Value: defaultViews, Usage: p.text("cmd.flag.show"), Category: viewGroup},
 		&cli.StringFlag{Name: "event", Usage: p.text("cmd.flag.event"), Category: viewGroup},
 		&cli.BoolFlag{Name: "absolute", Usage: p.text("cmd.flag.absolute"), Category: viewGroup},
 		p.columnsFlag(), p.formatFlag(p.text("cmd.flag.format")),

@@ -171,15 +171,15 @@ func (v *controlView) what(e *trace.Event) string {
 }
 
 // socketName names a socket with what people know it by: its number, its descriptor, its listener.
-func (v *controlView) socketName(s *trace.Socket, n int) string {
-	name := v.o.text("socket", s.Number)
+func (o *Options) socketName(s *trace.Socket, n int) string {
+	name := o.text("socket", s.Number)
 	for _, d := range s.Descriptors {
 		if d.From <= n && (d.To == 0 || d.To > n) {
-			name += ", " + v.o.text("socket.descriptor", d.FD)
+			name += ", " + o.text("socket.descriptor", d.FD)
 		}
 	}
 	if s.Listener != 0 {
-		name += ", " + v.o.text("socket.listener", s.Listener)
+		name += ", " + o.text("socket.listener", s.Listener)
 	}
 	return name
 }
@@ -208,7 +208,7 @@ func (v *controlView) socket(events []trace.Event, host string, number int) {
 			count++
 		}
 	}
-	v.c.line(2, v.socketName(&v.sockets[v.index[key]], events[len(events)-1].N), plain)
+	v.c.line(2, v.o.socketName(&v.sockets[v.index[key]], events[len(events)-1].N), plain)
 	for i := range events {
 		e := &events[i]
 		if d, ok := e.Detail.(*trace.StateChange); ok && e.Socket == number {
@@ -374,7 +374,7 @@ func (v *controlView) tablePart(sockets []*trace.Socket, n, x, w int) {
 		}
 		v.c.row(columns...)
 	}
-	row("", bold, func(s *trace.Socket) string { return clean(s.Host) + " " + v.socketName(s, n) })
+	row("", bold, func(s *trace.Socket) string { return clean(s.Host) + " " + v.o.socketName(s, n) })
 	v.c.line(2, strings.Repeat("─", x-4+len(sockets)*(w+2)), dim)
 	row(v.o.text("item.state"), plain, func(s *trace.Socket) string {
 		stay := s.At(n)

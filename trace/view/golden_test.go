@@ -25,6 +25,7 @@ type named struct {
 var views = []named{
 	{"ladder", Ladder},
 	{"control", Control},
+	{"told", Told},
 	{"header", func(w io.Writer, t *trace.Trace, o Options) error { return Header(w, t, 0, o) }},
 }
 
