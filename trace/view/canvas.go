@@ -148,14 +148,19 @@ func (c *canvas) row(columns ...column) {
 	for more, i := true, 0; more; i++ {
 		more = false
 		for _, col := range columns {
-			lines := wrap(col.text, col.width)
-			if i < len(lines) {
-				c.put(col.x, lines[i], col.style)
-			}
-			more = more || i+1 < len(lines)
+			more = c.lineOf(col, i) || more
 		}
 		c.flush()
 	}
+}
+
+// lineOf puts line i of a column on the line in work, and reports whether the column has more.
+func (c *canvas) lineOf(col column, i int) bool {
+	lines := wrap(col.text, col.width)
+	if i >= 0 && i < len(lines) {
+		c.put(col.x, lines[i], col.style)
+	}
+	return i+1 < len(lines)
 }
 
 // end writes what is still held back and returns the first error.

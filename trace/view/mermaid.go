@@ -501,7 +501,7 @@ func joinMermaid(texts []string) string {
 			fmt.Fprintf(&b, "<br/>… +%d", len(texts)-i)
 			break
 		}
-		for j, line := range wrap(shorten(text), mermaidWidth) {
+		for j, line := range wrap(clean(shorten(text)), mermaidWidth) {
 			if i+j > 0 {
 				b.WriteString("<br/>")
 			}

@@ -73,7 +73,7 @@ func (v *toldView) layout() {
 		at := &v.socket[s]
 		at.valueX = x + s*room
 		at.valueW = room - toldGap
-		at.byX, at.byW = at.valueX+2, at.valueW-2
+		at.byX, at.byW = at.valueX+1, at.valueW-1
 		if v.beside {
 			at.valueW = room*2/5 - toldGap
 			at.byX = at.valueX + at.valueW + toldGap
@@ -112,26 +112,35 @@ func (v *toldView) has(s side, i trace.Item) bool {
 
 // item writes the row of one item.
 func (v *toldView) item(i trace.Item) {
-	values := []column{{toldNameX, v.nameW, v.o.item(i), plain}}
-	var bringers []column
+	row := []column{{toldNameX, v.nameW, v.o.item(i), plain}}
+	var below [2]column
+	rows := 0 // that the values take
 	for _, s := range []side{left, right} {
 		at := &v.socket[s]
 		value := v.o.text("value.not-observable")
 		if h := v.holdings[s]; h != nil {
 			value = v.o.value(i, h.Info.Value(i), &h.Info)
 		}
-		values = append(values, column{at.valueX, at.valueW, value, plain})
-		if by, st := v.by(s, i); by != "" {
-			bringers = append(bringers, column{at.byX, at.byW, by, st})
-		}
+		by, st := v.by(s, i)
+		row = append(row, column{at.valueX, at.valueW, value, plain})
+		below[s] = column{at.byX, at.byW, by, st}
+		rows = max(rows, len(wrap(value, at.valueW)))
 	}
 	if v.beside {
-		v.c.row(append(values, bringers...)...)
+		v.c.row(append(row, below[:]...)...)
 		return
 	}
-	v.c.row(values...)
-	if len(bringers) > 0 {
-		v.c.row(bringers...)
+	for line, more := 0, true; more; line++ {
+		more = line+1 < rows
+		for _, col := range row {
+			more = v.c.lineOf(col, line) || more
+		}
+		for _, col := range below {
+			if col.text != "" {
+				more = v.c.lineOf(col, line-rows) || more
+			}
+		}
+		v.c.flush()
 	}
 }
 
