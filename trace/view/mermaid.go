@@ -477,7 +477,7 @@ func (m *mermaid) touches(e *trace.Event, h *hop) []side {
 				return []side{m.side(e.Host)}
 			}
 		case len(other.landings) == 0 || e.N < other.landings[0]: // a fate at the sending: a part of the Sent
-		case e.N == other.landings[0] && other.sent < h.sent && other.drawn == atSending && m.untroubled(e):
+		case e.N == other.landings[0] && other.drawn == atSending && m.untroubled(e):
 			// Its arrow stands above h's already: two packets of one direction, in their order.
 		default:
 			return []side{other.from.other()}

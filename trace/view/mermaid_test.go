@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func faulty(t testing.TB, name string, seed uint64, rules ...string) *trace.Trac
 	return r.Trace
 }
 
-// traces are runs in which all happens that a diagram has to tell.
+// manyTraces are runs in which all happens that a diagram has to tell.
 func manyTraces(t testing.TB) map[string]*trace.Trace {
 	all := map[string]*trace.Trace{"trouble": troubled(t)}
 	for _, name := range script.Names() {
@@ -164,6 +165,89 @@ func TestMermaidIsTrueOfBothHosts(t *testing.T) {
 	if whole < 100 || split < 100 {
 		t.Errorf("%d arrows in one piece and %d in two: too few of one kind to show anything", whole, split)
 	}
+}
+
+// misplaced draws a trace and holds, for each host, the order of its events down its line against their order in the
+// record. It returns the first event that stands wrong; 0: none does.
+func misplaced(tr *trace.Trace) int {
+	m := newMermaid(tr, &Options{})
+	m.head()
+	eachStep(tr, m.step)
+	type stands struct{ line, n int } // an event of number n, where the event of number line is drawn
+	var hosts [2][]stands
+	for i := range tr.Events {
+		e := &tr.Events[i]
+		s := m.side(e.Host)
+		switch d := e.Detail.(type) {
+		case *trace.Call, *trace.Timer, *trace.Note:
+			hosts[s] = append(hosts[s], stands{e.N, e.N})
+		case *trace.Return:
+			if e.Cause != d.Call {
+				hosts[s] = append(hosts[s], stands{e.N, e.N})
+			}
+		case *trace.StateChange:
+			if d.From != d.To {
+				hosts[s] = append(hosts[s], stands{e.N, e.N})
+			}
+		case *trace.HostChange:
+			hosts[left], hosts[right] = append(hosts[left], stands{e.N, e.N}), append(hosts[right], stands{e.N, e.N})
+		case *trace.Sent:
+			h := m.hops[e.N]
+			at := e.N
+			if h.drawn == atArrival {
+				at = h.landings[0]
+			}
+			hosts[s] = append(hosts[s], stands{at, e.N})
+			for i, n := range h.landings {
+				at := n
+				if i == 0 && h.drawn == atSending {
+					at = e.N
+				}
+				hosts[s.other()] = append(hosts[s.other()], stands{at, n})
+			}
+		case *trace.Arrived:
+			if m.o.arrivalTrouble(d.Packet) != "" { // has a note of its own
+				hosts[s] = append(hosts[s], stands{e.N, e.N})
+			}
+		case *trace.Fate, *trace.Control:
+		}
+	}
+	for _, line := range hosts {
+		slices.SortFunc(line, func(a, b stands) int { return a.line - b.line })
+		for i := range line {
+			if i > 0 && line[i].n < line[i-1].n {
+				return line[i].n
+			}
+		}
+	}
+	return 0
+}
+
+// TestMermaidKeepsEachHostsOrder: to the event, also where many of them are at one time.
+func TestMermaidKeepsEachHostsOrder(t *testing.T) {
+	for name, tr := range manyTraces(t) {
+		if n := misplaced(tr); n != 0 {
+			t.Errorf("%s: event %d does not stand where it happened:\n%s", name, n, diagram(t, tr, Options{}))
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		var rules []string
+		for range rapid.IntRange(1, 4).Draw(rt, "rules") {
+			host := rapid.SampledFrom([]string{"client", "server"}).Draw(rt, "host")
+			what := rapid.SampledFrom([]string{"any", "data", "ACK", "FIN,ACK"}).Draw(rt, "what")
+			rules = append(rules, rapid.SampledFrom([]string{
+				fmt.Sprintf("delay %s %s 40%% .0%d", host, what, rapid.IntRange(10, 30).Draw(rt, "ms")),
+				fmt.Sprintf("reorder %s %s 40%% %d", host, what, rapid.IntRange(1, 3).Draw(rt, "many")),
+				fmt.Sprintf("duplicate %s %s 40%% .0%d", host, what, rapid.IntRange(10, 30).Draw(rt, "later")),
+				fmt.Sprintf("drop %s %s 30%%", host, what),
+				fmt.Sprintf("corrupt %s %s 50%% 45.7", host, what),
+			}).Draw(rt, "rule"))
+		}
+		name := rapid.SampledFrom([]string{"plain", "half-close", "simultaneous-close", "simultaneous-open", "full-accept-queue"}).Draw(rt, "story")
+		if n := misplaced(faulty(t, name, rapid.Uint64().Draw(rt, "seed"), rules...)); n != 0 {
+			rt.Fatalf("%s %q: event %d does not stand where it happened", name, rules, n)
+		}
+	})
 }
 
 // TestMermaidTellsEveryChangeOfState counts the states in the diagrams.
