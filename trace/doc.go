@@ -24,5 +24,5 @@
 //
 // # Limits
 //
-// Octets begin with the IP header. One link between two hosts.
+// One link between two hosts, and all packets of a trace begin with the same header: IP's or Ethernet's.
 package trace

@@ -115,7 +115,7 @@ type Fate struct {
 	Kind  FateKind
 	Rule  string        // the rule that decided, as it was written; empty where no rule did
 	Delay time.Duration // Delayed: how much later than without the rule; Duplicated: how much later than the first
-	Octet int           // Corrupted: the octet, counted from the IP header
+	Octet int           // Corrupted: the octet, counted from the IP header; without one, from the end of the Ethernet header
 	Bit   int           // Corrupted: the bit, 0 is the highest
 }
 

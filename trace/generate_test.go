@@ -2,6 +2,7 @@ package trace_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,13 @@ func packet(flags trace.Flags, options string, n int, keepData bool) *trace.Pack
 	return kept(octets, keepData)
 }
 
-// kept decodes whole octets, and then forgets the data as a Recorder does.
-func kept(octets []byte, keepData bool) *trace.Packet {
-	p := &trace.Packet{Octets: octets, Len: len(octets)}
+// kept decodes whole octets that begin with the IP header, and then forgets the data as a Recorder does.
+func kept(octets []byte, keepData bool) *trace.Packet { return keptOn(trace.LinkIP, octets, keepData) }
+
+func keptOn(link trace.LinkType, octets []byte, keepData bool) *trace.Packet {
+	p := &trace.Packet{Octets: octets, Len: len(octets), Link: link}
 	wire.Decode(p)
-	if headers := p.IP.HeaderLen + p.TCP.HeaderLen; !keepData && p.Kind == trace.PacketTCP {
+	if headers := p.Ethernet.HeaderLen + p.IP.HeaderLen + p.TCP.HeaderLen; !keepData && p.Kind == trace.PacketTCP {
 		p.Octets = octets[:headers:headers]
 	}
 	return p
@@ -121,6 +124,58 @@ func sample() *trace.Trace {
 	}
 }
 
+// Frames that find a neighbor, written out by hand, the checksums computed apart from package wire.
+const (
+	arpRequest = "\xff\xff\xff\xff\xff\xff\x00\x00\x5e\x00\x53\x01\x08\x06" +
+		"\x00\x01\x08\x00\x06\x04\x00\x01\x00\x00\x5e\x00\x53\x01\xc0\x00\x02\x01\x00\x00\x00\x00\x00\x00\xc0\x00\x02\x02"
+	arpReply = "\x00\x00\x5e\x00\x53\x01\x00\x00\x5e\x00\x53\x02\x08\x06" +
+		"\x00\x01\x08\x00\x06\x04\x00\x02\x00\x00\x5e\x00\x53\x02\xc0\x00\x02\x02\x00\x00\x5e\x00\x53\x01\xc0\x00\x02\x01"
+	solicitation = "\x33\x33\xff\x00\x00\x02\x00\x00\x5e\x00\x53\x01\x86\xdd" +
+		"\x60\x00\x00\x00\x00\x20\x3a\xff\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01" +
+		"\xff\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\xff\x00\x00\x02" +
+		"\x87\x00\x6d\x26\x00\x00\x00\x00\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x01\x01\x00\x00\x5e\x00\x53\x01"
+)
+
+// ethernetSample is a trace of a link that is Ethernet, with each kind of packet that there is only there.
+func ethernetSample() *trace.Trace {
+	frame := func(options string, n int, keepData bool) *trace.Packet {
+		p := trace.Packet{
+			Link:     trace.LinkEthernet,
+			Ethernet: trace.EthernetHeader{Dst: trace.MAC{0, 0, 0x5e, 0, 0x53, 2}, Src: trace.MAC{0, 0, 0x5e, 0, 0x53, 1}},
+			IP:       trace.IPHeader{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), TTL: 64},
+			TCP:      trace.Segment{SrcPort: 40000, DstPort: 80, Seq: 7, Flags: trace.SYN, Options: trace.Options(options)},
+		}
+		return keptOn(trace.LinkEthernet, wire.Append(nil, &p, make([]byte, n)), keepData)
+	}
+	on := func(octets string) *trace.Packet { return keptOn(trace.LinkEthernet, []byte(octets), true) }
+	events := []trace.Event{
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpRequest)}},
+		{Host: "server", Cause: 1, Detail: &trace.Sent{Packet: on(arpReply)}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(solicitation)}},
+		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.Sent{Packet: frame("", 0, true)}},
+		{Host: "client", Socket: 1, Cause: 2, Detail: &trace.Sent{Packet: frame(synOptions, 1000, false)}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpReply[:14])}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpReply[:13])}},
+		{Host: "client", Detail: &trace.Sent{Packet: on("")}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpReply[:12] + "\x88\xcc\x02\x07")}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpReply[:12] + "\x08\x00\x60")}},
+		{Host: "client", Detail: &trace.Sent{Packet: on(arpReply[:12] + "\x81\x00\x00\x07" + arpReply[12:])}},
+	}
+	for i := range events {
+		events[i].N = i + 1
+	}
+	return &trace.Trace{
+		Header: trace.Header{
+			Seed: 1, Link: trace.LinkEthernet, MTU: 1500, Needs: []string{"ECN"},
+			Hosts: []trace.HostInfo{
+				{Name: "client", Address: "192.0.2.1/24", MAC: trace.MAC{0, 0, 0x5e, 0, 0x53, 1}},
+				{Name: "server", Address: "192.0.2.2/24", MAC: trace.MAC{0, 0, 0x5e, 0, 0x53, 2}},
+			},
+		},
+		Events: events,
+	}
+}
+
 // genTrace draws a trace that holds together: any values in any fields.
 func genTrace(t *rapid.T) *trace.Trace {
 	text := func(name string) string {
@@ -149,7 +204,14 @@ func genTrace(t *rapid.T) *trace.Trace {
 		}
 	}
 	data := rapid.Bool().Draw(t, "data")
+	link := trace.LinkType(rapid.IntRange(0, int(trace.LinkEthernet)).Draw(t, "link"))
+	mac := func(name string) trace.MAC { return trace.MAC(rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, name)) }
 	pkt := func() *trace.Packet {
+		if link == trace.LinkEthernet && rapid.Bool().Draw(t, "neighbor") {
+			octets := []byte(rapid.SampledFrom([]string{arpRequest, arpReply, solicitation}).Draw(t, "frame"))
+			octets[rapid.IntRange(0, len(octets)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
+			return keptOn(link, octets[:rapid.IntRange(0, len(octets)).Draw(t, "cut")], true)
+		}
 		p := packet(
 			trace.Flags(rapid.Uint16Range(0, uint16(trace.AllFlags)).Draw(t, "flags")),
 			rapid.SampledFrom([]string{"", synOptions, "\x00\x00\x00\x00", "\x01\x01\x02\x09", "\x1e\x03\xff\x00"}).Draw(t, "options"),
@@ -157,7 +219,12 @@ func genTrace(t *rapid.T) *trace.Trace {
 		for range rapid.IntRange(0, 2).Draw(t, "mutations") {
 			p.Octets[rapid.IntRange(0, len(p.Octets)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
 		}
-		return kept(p.Octets, data || rapid.Bool().Draw(t, "data kept"))
+		octets := p.Octets
+		if link == trace.LinkEthernet {
+			dst, src := mac("destination MAC"), mac("source MAC")
+			octets = slices.Concat(dst[:], src[:], []byte{8, 0}, octets)
+		}
+		return keptOn(link, octets, data || rapid.Bool().Draw(t, "data kept"))
 	}
 	value := func(i trace.Item) trace.Value {
 		switch n := rapid.IntRange(0, 3).Draw(t, "value"); {
@@ -176,7 +243,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 	}
 	hosts := []string{"client", "server", text("host")}
 	tr := &trace.Trace{Header: trace.Header{
-		Story: trace.Story{Name: text("name"), Text: text("text")}, Seed: rapid.Uint64().Draw(t, "seed"), Delay: time.Duration(count("delay")),
+		Story: trace.Story{Name: text("name"), Text: text("text")}, Seed: rapid.Uint64().Draw(t, "seed"), Link: link, Needs: texts("needs"), Delay: time.Duration(count("delay")),
 		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: data, Control: rapid.Bool().Draw(t, "control"),
 	}}
 	if rapid.Bool().Draw(t, "start") {
@@ -184,7 +251,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 	}
 	for _, h := range hosts {
 		if h != "" && tr.Header.Host(h) == nil {
-			tr.Header.Hosts = append(tr.Header.Hosts, trace.HostInfo{Name: h, Address: text("address"), Stack: text("stack"), Version: text("version"), Capabilities: texts("capabilities"), Unsupported: texts("unsupported")})
+			tr.Header.Hosts = append(tr.Header.Hosts, trace.HostInfo{Name: h, Address: text("address"), MAC: mac("MAC"), Stack: text("stack"), Version: text("version"), Capabilities: texts("capabilities"), Unsupported: texts("unsupported")})
 		}
 	}
 	state := func(name string) trace.State {

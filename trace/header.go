@@ -3,15 +3,17 @@ package trace
 import "time"
 
 // Version is the version of the file format. A file of another version is refused.
-const Version = 1
+const Version = 2
 
 // A Header holds what shapes a run and repeats it. It does not hold the time, the machine, or file names: two runs
 // of one seed give the same file.
 type Header struct {
 	Story   Story         // what the programs do; zero for a run driven from Go
 	Seed    uint64        //
+	Link    LinkType      // with which header the octets of packets begin
 	Delay   time.Duration // of the link, one way; 0: it takes no time
-	MTU     int           // of the link, octets
+	MTU     int           // of the link, octets; an Ethernet header is not counted
+	Needs   []string      // what a stack had to be able to do, and was asked to do
 	Faults  []string      // rules of the link, in the order in which they are asked
 	Until   time.Duration // virtual time at which the run is cut off
 	Start   time.Time     // the sandbox clock's date at virtual time 0
@@ -30,6 +32,7 @@ type Story struct{ Name, Text string }
 type HostInfo struct {
 	Name         string
 	Address      string
+	MAC          MAC // on LinkEthernet; else zero
 	Stack        string
 	Version      string
 	Settings     []Setting // the stack's defaults, as it was run

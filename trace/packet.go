@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"iter"
 	"net/netip"
 )
@@ -9,19 +10,49 @@ import (
 // A Packet is one packet as it crossed the link: its octets and what they say. What they say is decoded by
 // package wire; this package only holds it.
 type Packet struct {
-	// Octets begin with the IP header. Where the record keeps no data they end with the last header; Len tells
-	// the length on the wire then. The packet's owner may reuse the slice: see Recorder.Keep.
+	// Octets begin with the header that Link says. Where the record keeps no data they end with the last header; Len
+	// tells the length on the wire then. The packet's owner may reuse the slice: see Recorder.Keep.
 	Octets []byte
 	// Len is the number of octets on the wire.
 	Len int
+	// Link says with which header Octets begin: that of the trace's Header.Link.
+	Link LinkType
 	// Kind says which of the fields below are filled.
 	Kind PacketKind
 	// Malformed is why the packet could not be decoded further: empty for a well-formed one.
 	Malformed string
-	// IP is filled for each kind but PacketMalformed.
+	// Ethernet is filled on LinkEthernet, unless not even that header can be read: its HeaderLen is 0 then.
+	Ethernet EthernetHeader
+	// ARP is filled for PacketARP.
+	ARP ARP
+	// IP is filled where there is an IP header that can be read: its Version is 0 where not.
 	IP IPHeader
+	// ICMP is filled for PacketICMP.
+	ICMP ICMP
 	// TCP is filled for PacketTCP.
 	TCP Segment
+}
+
+// LinkType says with which header the octets of a link's packets begin.
+type LinkType uint8
+
+// The types of links.
+const (
+	// LinkIP: with the IP header.
+	LinkIP LinkType = iota
+	// LinkEthernet: with the Ethernet header. The frame check sequence at the end is not among the octets, and no frame is
+	// padded to Ethernet's least length by connectlab.
+	LinkEthernet
+)
+
+var linkNames = [...]string{"ip", "ethernet"}
+
+// String prints "ip" or "ethernet".
+func (l LinkType) String() string { return nameOf("LinkType", linkNames[:], l) }
+
+// ParseLinkType reads what String prints.
+func ParseLinkType(s string) (LinkType, error) {
+	return parseName[LinkType]("link", linkNames[:], s)
 }
 
 // PacketKind is what a packet carries.
@@ -29,17 +60,19 @@ type PacketKind uint8
 
 // The kinds of packets.
 const (
-	// PacketMalformed: not even the IP header can be read.
+	// PacketMalformed: not even the IP header can be read, or the Ethernet header or the ARP packet in its place.
 	PacketMalformed PacketKind = iota
 	// PacketTCP: a TCP segment, whole.
 	PacketTCP
 	// PacketICMP: an ICMP or ICMPv6 message.
 	PacketICMP
-	// PacketOther: another protocol, a fragment, or a TCP header that cannot be read.
+	// PacketOther: another protocol, a fragment, or a TCP or ICMP header that cannot be read.
 	PacketOther
+	// PacketARP: an ARP packet of IPv4 over Ethernet.
+	PacketARP
 )
 
-var packetKindNames = [...]string{"malformed", "tcp", "icmp", "other"}
+var packetKindNames = [...]string{"malformed", "tcp", "icmp", "other", "arp"}
 
 // String prints the kind's name.
 func (k PacketKind) String() string { return nameOf("PacketKind", packetKindNames[:], k) }
@@ -59,6 +92,74 @@ var checksumNames = [...]string{"unverified", "good", "bad"}
 
 // String prints "unverified", "good" or "bad".
 func (c Checksum) String() string { return nameOf("Checksum", checksumNames[:], c) }
+
+// A MAC is the address of an interface on Ethernet.
+type MAC [6]byte
+
+// String prints six octets in hexadecimal: "00:00:5e:00:53:01".
+func (m MAC) String() string { return string(m.AppendTo(nil)) }
+
+// AppendTo appends what String prints.
+func (m MAC) AppendTo(b []byte) []byte {
+	for i, octet := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = hex.AppendEncode(b, []byte{octet})
+	}
+	return b
+}
+
+// Broadcast reports whether m is the address of all: ff:ff:ff:ff:ff:ff.
+func (m MAC) Broadcast() bool { return m == MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff} }
+
+// EthernetHeader is the header of an Ethernet frame (RFC 894, RFC 2464).
+type EthernetHeader struct {
+	// HeaderLen is in octets: 14, and 4 more for each VLAN tag, which are not looked into. 0: there is no such header.
+	HeaderLen int
+	Dst, Src  MAC
+	EtherType uint16 // of what follows
+}
+
+// EtherTypes of what connectlab reads.
+const (
+	EtherTypeIPv4 = 0x0800
+	EtherTypeARP  = 0x0806
+	EtherTypeIPv6 = 0x86dd
+)
+
+// ARP is an ARP packet that asks for the MAC of an IPv4 address, or tells it (RFC 826).
+type ARP struct {
+	Operation            uint16 // ARPRequest, ARPReply
+	SenderMAC, TargetMAC MAC
+	SenderIP, TargetIP   netip.Addr
+}
+
+// Operations of ARP.
+const (
+	ARPRequest = 1
+	ARPReply   = 2
+)
+
+// ICMP is what connectlab reads of an ICMP message (RFC 792; of IPv6: RFC 4443, RFC 4861). IP.Version tells of which.
+type ICMP struct {
+	Type, Code uint8
+	Checksum   Checksum
+	// Target is the address that a neighbor solicitation asks for, or a neighbor advertisement tells of; else invalid.
+	Target netip.Addr
+	// MAC is the solicitation's source link-layer address, or the advertisement's target link-layer address: zero where it
+	// has none.
+	MAC MAC
+}
+
+// Types of ICMPv6 messages that IPv6 needs to find a neighbor.
+const (
+	NeighborSolicitation  = 135
+	NeighborAdvertisement = 136
+)
+
+// Neighbor reports whether the packet is a neighbor solicitation or advertisement whose target could be read.
+func (p *Packet) Neighbor() bool { return p.Kind == PacketICMP && p.ICMP.Target.IsValid() }
 
 // IPHeader is what connectlab reads of an IPv4 (RFC 791) or IPv6 (RFC 8200) header.
 type IPHeader struct {
@@ -112,13 +213,16 @@ func (p *Packet) Data() []byte {
 	if p.Kind != PacketTCP {
 		return nil
 	}
-	from := p.IP.HeaderLen + p.TCP.HeaderLen
+	from := p.headers()
 	to := from + p.TCP.DataLen
 	if from > len(p.Octets) {
 		return nil
 	}
 	return p.Octets[from:min(to, len(p.Octets))]
 }
+
+// headers is how many octets the headers take up to that of TCP.
+func (p *Packet) headers() int { return p.Ethernet.HeaderLen + p.IP.HeaderLen + p.TCP.HeaderLen }
 
 // Kinds of options.
 const (

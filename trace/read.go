@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -166,8 +167,8 @@ func (r *reader) readHeader(line []byte) error {
 }
 
 func (r *reader) header(h *Header) {
-	keys := []string{"seed", "story", "delay_ns", "mtu_octets", "faults", "until_ns", "start", "data", "control", "hosts"}
-	r.object("the header", 1, keys, func(key string) {
+	keys := []string{"seed", "link", "story", "delay_ns", "mtu_octets", "needs", "faults", "until_ns", "start", "data", "control", "hosts"}
+	r.object("the header", 2, keys, func(key string) {
 		switch key {
 		case "seed":
 			h.Seed = r.uint64()
@@ -180,10 +181,14 @@ func (r *reader) header(h *Header) {
 					h.Story.Text = r.text()
 				}
 			})
+		case "link":
+			h.Link = word[LinkType](&r.cursor, "link", linkNames[:])
 		case "delay_ns":
 			h.Delay = r.duration()
 		case "mtu_octets":
 			h.MTU = r.count()
+		case "needs":
+			h.Needs = r.texts()
 		case "faults":
 			h.Faults = r.texts()
 		case "until_ns":
@@ -213,7 +218,7 @@ func parseStart(s string) (time.Time, error) {
 }
 
 func (r *reader) hostInfo(h *Header) (info HostInfo) {
-	r.object("a host", 1, []string{"name", "address", "stack", "version", "settings", "capabilities", "unsupported"}, func(key string) {
+	r.object("a host", 1, []string{"name", "address", "mac", "stack", "version", "settings", "capabilities", "unsupported"}, func(key string) {
 		switch key {
 		case "name":
 			info.Name = r.text()
@@ -222,6 +227,8 @@ func (r *reader) hostInfo(h *Header) (info HostInfo) {
 			}
 		case "address":
 			info.Address = r.text()
+		case "mac":
+			info.MAC = parsed(&r.cursor, parseMAC)
 		case "stack":
 			info.Stack = r.text()
 		case "version":
@@ -246,6 +253,14 @@ func (r *reader) hostInfo(h *Header) (info HostInfo) {
 		}
 	})
 	return info
+}
+
+func parseMAC(s string) (m MAC, err error) {
+	octets, err := net.ParseMAC(s)
+	if err != nil || len(octets) != len(m) || MAC(octets).String() != s {
+		return m, fmt.Errorf("%q is not a MAC address as 00:00:5e:00:53:01", s)
+	}
+	return MAC(octets), nil
 }
 
 var eventKeys = []string{
@@ -547,7 +562,7 @@ func (r *reader) value(i Item) Value {
 }
 
 var (
-	packetKeys = []string{"octets", "len_octets", "kind", "malformed", "ip", "tcp"}
+	packetKeys = []string{"octets", "len_octets", "kind", "malformed", "ethernet", "arp", "ip", "icmp", "tcp"}
 	tcpKeys    = []string{
 		"src_port", "dst_port", "seq", "ack", "header_octets", "reserved", "flags", "window", "sum", "urgent", "options", "options_rest",
 		"data_octets", "checksum",
@@ -558,7 +573,7 @@ var (
 func (r *reader) packet(key string) *Packet {
 	r.next()
 	from := r.i
-	var p Packet
+	p := Packet{Link: r.trace.Header.Link}
 	var recorded Checksum
 	r.object("a packet", 2, packetKeys, func(key string) {
 		switch key {

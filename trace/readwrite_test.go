@@ -70,6 +70,7 @@ func roundTrip(t interface {
 func TestReadIsTheInverseOfWrite(t *testing.T) {
 	tests := map[string]*trace.Trace{
 		"every detail": sample(),
+		"Ethernet":     ethernetSample(),
 		"zero":         {},
 		"no events":    {Header: sample().Header, End: trace.End{At: 1<<63 - 1, Reason: trace.TooManySteps}},
 	}
@@ -149,7 +150,7 @@ func TestFormatDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := string(write(t, sample()))
+	file := string(write(t, sample())) + string(write(t, ethernetSample()))
 	examples := 0
 	for line := range strings.Lines(string(doc)) {
 		if strings.HasPrefix(line, "{") {
@@ -226,15 +227,19 @@ func TestReadRefuses(t *testing.T) {
 		want       string
 	}{
 		{"empty", "", 1, "not a trace: the file is empty"},
-		{"text", "hello\n", 1, `not a trace: the first line of one begins with {"trace":"connectlab","version":1`},
+		{"text", "hello\n", 1, `not a trace: the first line of one begins with {"trace":"connectlab","version":2`},
 		{"other JSON", `{"log":{"version":"1.2"}}` + "\n", 1, "not a trace"},
-		{"another program's trace", `{"trace":"other","version":1,"header":{"seed":1}}` + "\n", 1, "not a trace"},
+		{"another program's trace", `{"trace":"other","version":2,"header":{"seed":1,"link":"ip"}}` + "\n", 1, "not a trace"},
 		{"pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\n", 1, "not a trace"},
-		{"another version", change(`"version":1`, `"version":2`), 1, "a trace of version 2, and this program reads version 1: use the connectlab that wrote it"},
+		{"another version", change(`"version":2`, `"version":1`), 1, "a trace of version 1, and this program reads version 2: use the connectlab that wrote it"},
 		{"unknown key in the header", change(`"mtu_octets"`, `"mtu"`), 1, `the header has no key "mtu": its keys are seed`},
 		{"no seed", change(`"seed":18446744073709551615,`, ``), 1, `the header has no "seed"`},
 		{"seed beyond 64 bits", change(`18446744073709551615`, `18446744073709551616`), 1, "18446744073709551616 is out of range"},
 		{"start", change(`2026-01-02T03:04:05.000000006Z`, `yesterday`), 1, `"yesterday" is not a time`},
+		{"no link", change(`"link":"ip",`, ``), 1, `the header has no "link"`},
+		{"unknown link", change(`"link":"ip"`, `"link":"wifi"`), 1, `unknown link "wifi": it is one of ip, ethernet`},
+		{"another link", change(`"link":"ip"`, `"link":"ethernet"`), 6, `the octets say`},
+		{"MAC", change(`"address":"192.0.2.1/24"`, `"address":"192.0.2.1/24","mac":"00-00-5e-00-53-01"`), 1, `"00-00-5e-00-53-01" is not a MAC address as 00:00:5e:00:53:01`},
 		{"two hosts of one name", change(`{"name":"server"}`, `{"name":"client"}`), 1, `two hosts of the name "client"`},
 
 		{"a line is missing", without(9), 9, "n is 9, and event 8 is due"},
@@ -433,7 +438,7 @@ func TestReadWithoutDecoderPanics(t *testing.T) {
 
 // What a hostile file costs is bounded by its size.
 func TestReadHostileFiles(t *testing.T) {
-	header := "{\"trace\":\"connectlab\",\"version\":1,\"header\":{\"seed\":1}}\n"
+	header := "{\"trace\":\"connectlab\",\"version\":2,\"header\":{\"seed\":1,\"link\":\"ip\"}}\n"
 	pkt := func(inside string) string {
 		return header + `{"n":1,"at_ns":0,"sent":{"octets":"","len_octets":0,"kind":"malformed",` + inside + "}}\n"
 	}
@@ -445,8 +450,8 @@ func TestReadHostileFiles(t *testing.T) {
 		"a long word":               {header + `{"n":1,"at_ns":0,"state":{"from":"` + strings.Repeat("A", 1<<20) + `"}}` + "\n", "a text of 1048576 octets"},
 		"many fields":               {pkt(`"ip":[` + strings.Repeat("1,", 1<<20) + "1]"), "more fields than a packet can have"},
 		"a long value":              {pkt(`"malformed":"` + strings.Repeat("x", 1<<20) + `"`), `xxx…, the octets say`},
-		"many hosts":                {`{"trace":"connectlab","version":1,"header":{"seed":1,"hosts":[` + strings.Repeat(`{"name":"a"},`, 1<<20) + "\n", "two hosts"},
-		"many hosts, one name each": {`{"trace":"connectlab","version":1,"header":{"seed":1,"hosts":[` + manyHosts(1<<16) + "]}}\n", "more than 64 hosts"},
+		"many hosts":                {`{"trace":"connectlab","version":2,"header":{"seed":1,"link":"ip","hosts":[` + strings.Repeat(`{"name":"a"},`, 1<<20) + "\n", "two hosts"},
+		"many hosts, one name each": {`{"trace":"connectlab","version":2,"header":{"seed":1,"link":"ip","hosts":[` + manyHosts(1<<16) + "]}}\n", "more than 64 hosts"},
 		"length as claimed":         {header + `{"n":1,"at_ns":0,"sent":{"octets":"45","len_octets":9223372036854775807,"kind":"tcp"}}` + "\n", "sent.kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -477,7 +482,7 @@ func FuzzRead(f *testing.F) {
 		n := strings.Index(line, ",")
 		f.Add([]byte(lines[0] + `{"n":1` + line[n:] + `{"end":{"at_ns":31536000000000001,"reason":"finished"}}` + "\n"))
 	}
-	f.Add([]byte("{\"trace\":\"connectlab\",\"version\":1,\"header\":{\"seed\":1}}\r\n {\"end\":{\"at_ns\":0,\"reason\":\"until\"}}"))
+	f.Add([]byte("{\"trace\":\"connectlab\",\"version\":2,\"header\":{\"seed\":1,\"link\":\"ip\"}}\r\n {\"end\":{\"at_ns\":0,\"reason\":\"until\"}}"))
 	for _, name := range script.Names() {
 		if name == "many" {
 			continue // as plain, a hundred times

@@ -161,7 +161,7 @@ func (r *Recorder) Finish(e End) (*Trace, error) {
 func (r *Recorder) Keep(p *Packet) *Packet {
 	octets := p.Octets
 	if !r.header.Data && p.Kind == PacketTCP {
-		octets = octets[:min(len(octets), p.IP.HeaderLen+p.TCP.HeaderLen)]
+		octets = octets[:min(len(octets), p.headers())]
 	}
 	if r.w != nil {
 		p.Octets = octets
@@ -175,7 +175,7 @@ func (r *Recorder) Keep(p *Packet) *Packet {
 	q := r.packets.put(*p)
 	q.Octets = r.octets[from:len(r.octets):len(r.octets)]
 	if p.Kind == PacketTCP {
-		at := p.IP.HeaderLen + 20
+		at := p.headers() - len(p.TCP.Options)
 		q.TCP.Options = Options(q.Octets[at : at+len(p.TCP.Options)])
 	}
 	return q

@@ -53,8 +53,10 @@ func appendHeader(b []byte, h *Header) []byte {
 		b = appendTextKey(b, "text", h.Story.Text)
 		b = append(b, '}')
 	}
+	b = appendWordKey(b, "link", h.Link.String())
 	b = appendIntKey(b, "delay_ns", int64(h.Delay))
 	b = appendIntKey(b, "mtu_octets", int64(h.MTU))
+	b = appendTextsKey(b, "needs", h.Needs)
 	b = appendTextsKey(b, "faults", h.Faults)
 	b = appendIntKey(b, "until_ns", int64(h.Until))
 	if !h.Start.IsZero() {
@@ -79,6 +81,7 @@ func appendHostInfo(b []byte, h *HostInfo) []byte {
 	b = append(b, '{')
 	b = appendTextKey(b, "name", h.Name)
 	b = appendTextKey(b, "address", h.Address)
+	b = appendMACKey(b, "mac", h.MAC)
 	b = appendTextKey(b, "stack", h.Stack)
 	b = appendTextKey(b, "version", h.Version)
 	if len(h.Settings) > 0 {
@@ -231,7 +234,13 @@ func appendPacket(b []byte, p *Packet) []byte {
 	b = strconv.AppendInt(b, int64(p.Len), 10)
 	b = appendWordKey(b, "kind", p.Kind.String())
 	b = appendTextKey(b, "malformed", p.Malformed)
-	if p.Kind == PacketMalformed {
+	if p.Ethernet.HeaderLen > 0 {
+		b = appendEthernet(b, &p.Ethernet)
+	}
+	if p.Kind == PacketARP {
+		b = appendARP(b, &p.ARP)
+	}
+	if p.IP.Version == 0 {
 		return b
 	}
 	b = append(b, `,"ip":{"version":`...)
@@ -253,10 +262,57 @@ func appendPacket(b []byte, p *Packet) []byte {
 	b = appendIntKey(b, "frag_off_octets", int64(p.IP.FragOff))
 	b = appendWordKey(b, "checksum", p.IP.Checksum.String())
 	b = append(b, '}')
-	if p.Kind != PacketTCP {
-		return b
+	switch p.Kind {
+	case PacketICMP:
+		b = appendICMP(b, &p.ICMP)
+	case PacketTCP:
+		b = appendTCP(b, &p.TCP)
+	case PacketMalformed, PacketOther, PacketARP:
 	}
-	s := &p.TCP
+	return b
+}
+
+func appendEthernet(b []byte, h *EthernetHeader) []byte {
+	b = append(b, `,"ethernet":{"header_octets":`...)
+	b = strconv.AppendInt(b, int64(h.HeaderLen), 10)
+	b = append(b, `,"dst":"`...)
+	b = h.Dst.AppendTo(b)
+	b = append(b, `","src":"`...)
+	b = h.Src.AppendTo(b)
+	b = append(b, `","ether_type":`...)
+	b = strconv.AppendUint(b, uint64(h.EtherType), 10)
+	return append(b, '}')
+}
+
+func appendARP(b []byte, a *ARP) []byte {
+	b = append(b, `,"arp":{"operation":`...)
+	b = strconv.AppendUint(b, uint64(a.Operation), 10)
+	b = append(b, `,"sender_mac":"`...)
+	b = a.SenderMAC.AppendTo(b)
+	b = append(b, `","sender_ip":"`...)
+	b = a.SenderIP.AppendTo(b)
+	b = append(b, `","target_mac":"`...)
+	b = a.TargetMAC.AppendTo(b)
+	b = append(b, `","target_ip":"`...)
+	b = a.TargetIP.AppendTo(b)
+	return append(b, `"}`...)
+}
+
+func appendICMP(b []byte, m *ICMP) []byte {
+	b = append(b, `,"icmp":{"type":`...)
+	b = strconv.AppendUint(b, uint64(m.Type), 10)
+	b = appendIntKey(b, "code", int64(m.Code))
+	b = appendWordKey(b, "checksum", m.Checksum.String())
+	if m.Target.IsValid() {
+		b = append(b, `,"target":"`...)
+		b = m.Target.AppendTo(b)
+		b = append(b, '"')
+	}
+	b = appendMACKey(b, "mac", m.MAC)
+	return append(b, '}')
+}
+
+func appendTCP(b []byte, s *Segment) []byte {
 	b = append(b, `,"tcp":{"src_port":`...)
 	b = strconv.AppendUint(b, uint64(s.SrcPort), 10)
 	b = append(b, `,"dst_port":`...)
@@ -419,6 +475,16 @@ func appendAddrPortKey(b []byte, key string, a netip.AddrPort) []byte {
 	}
 	b = append(b, '"')
 	b = a.AppendTo(b)
+	return append(b, '"')
+}
+
+// appendMACKey appends an address that says nothing where it is zero.
+func appendMACKey(b []byte, key string, m MAC) []byte {
+	if m == (MAC{}) {
+		return b
+	}
+	b = append(appendKey(b, key), '"')
+	b = m.AppendTo(b)
 	return append(b, '"')
 }
 

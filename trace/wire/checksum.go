@@ -44,14 +44,14 @@ func fold(s uint64) uint16 {
 	return uint16(s)
 }
 
-// pseudoHeader sums what the TCP checksum covers besides the segment (RFC 9293, Section 3.1; RFC 8200, Section 8.1).
-// octets begin with the IP header, segment is the length of TCP header and data.
-func pseudoHeader(octets []byte, segment int) uint64 {
+// pseudoHeader sums what the checksum of a protocol above IP covers besides its own octets (RFC 9293, Section 3.1; RFC 8200,
+// Section 8.1). octets begin with the IP header, n is the length of what stands behind it.
+func pseudoHeader(octets []byte, protocol uint64, n int) uint64 {
 	addresses := octets[12:20]
 	if octets[0]>>4 == 6 {
 		addresses = octets[8:40]
 	}
-	return sum(addresses) + protoTCP + uint64(segment)
+	return sum(addresses) + protocol + uint64(n)
 }
 
 // verdict judges the sum over everything that a checksum covers, the checksum itself included.
@@ -63,8 +63,8 @@ func verdict(s uint16) trace.Checksum {
 }
 
 // FixChecksums computes the IPv4 header's and the TCP checksum anew, in place, as far as octets can be decoded: for a
-// packet that was changed and shall be taken for a whole one. octets are one whole packet; where they are not TCP, only the
-// IPv4 header's checksum changes.
+// packet that was changed and shall be taken for a whole one. octets are one whole packet that begins with the IP header, so
+// of a frame what stands behind its Ethernet header; where they are not TCP, only the IPv4 header's checksum changes.
 func FixChecksums(octets []byte) {
 	p := trace.Packet{Octets: octets, Len: len(octets)}
 	Decode(&p)
@@ -82,5 +82,5 @@ func FixChecksums(octets []byte) {
 func putTCPChecksum(octets []byte, at, end int) {
 	b := octets[at:end]
 	b[16], b[17] = 0, 0
-	binary.BigEndian.PutUint16(b[16:], ^fold(sum(b)+pseudoHeader(octets, len(b))))
+	binary.BigEndian.PutUint16(b[16:], ^fold(sum(b)+pseudoHeader(octets, protoTCP, len(b))))
 }

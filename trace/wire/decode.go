@@ -1,7 +1,8 @@
 // Package wire turns octets into packets and packets into octets: IPv4 (RFC 791), IPv6 (RFC 8200) and TCP (RFC 9293,
-// Section 3.1), with their checksums.
+// Section 3.1), with their checksums, and what carries them on Ethernet (RFC 894, RFC 2464) with the ARP (RFC 826) and the
+// neighbor discovery (RFC 4861) that it needs.
 //
-//	p := trace.Packet{Octets: octets, Len: len(octets)}
+//	p := trace.Packet{Octets: octets, Len: len(octets), Link: trace.LinkIP}
 //	wire.Decode(&p)
 //	fmt.Println(p.TCP.Flags, p.TCP.Seq)
 //	octets = wire.Append(nil, &p, p.Data())
@@ -11,7 +12,9 @@
 //
 // # Limits
 //
-// ICMP messages are told from others and not taken apart. Fragments are not put together: each is PacketOther.
+// Of ICMP messages the type, the code and the checksum are read, and of neighbor solicitations and advertisements whom they
+// are about. Fragments are not put together: each is PacketOther. VLAN tags are passed over; a frame with a length in place
+// of an EtherType (IEEE 802.3) is PacketOther.
 package wire
 
 import (
@@ -34,14 +37,23 @@ const (
 
 // Lengths of headers without options, octets.
 const (
-	ipv4Header = 20
-	ipv6Header = 40
-	tcpHeader  = 20
+	ethernetHeader = 14
+	vlanTag        = 4
+	arpPacket      = 28
+	ipv4Header     = 20
+	ipv6Header     = 40
+	tcpHeader      = 20
+	icmpHeader     = 4  // what all messages have in common: type, code, checksum
+	neighborHeader = 24 // of a neighbor solicitation or advertisement, without options
 )
 
 // Why a packet could not be decoded further.
 const (
+	noLink            = "the link type is not known"
+	shortEthernet     = "the packet ends within the Ethernet header"
+	shortARP          = "the packet ends within the ARP packet"
 	noVersion         = "the version is neither 4 nor 6"
+	otherVersion      = "the version is not the one that the EtherType says"
 	shortIP           = "the packet ends within the IP header"
 	shortIHL          = "the IP header length is less than 20 octets"
 	shortExtension    = "the packet ends within an IPv6 extension header"
@@ -51,9 +63,11 @@ const (
 	shortTCP          = "the packet ends within the TCP header"
 	shortOffset       = "the TCP data offset is less than 5"
 	offsetBeyond      = "the TCP data offset is beyond the packet"
+	shortICMP         = "the packet ends within the ICMP header"
+	shortNeighbor     = "the packet ends within the neighbor discovery message"
 )
 
-// Decode fills p from p.Octets and p.Len; what the other fields held before does not matter. It never panics, and it
+// Decode fills p from p.Octets, p.Len and p.Link; what the other fields held before does not matter. It never panics, and it
 // allocates nothing. TCP.Options are a part of p.Octets.
 //
 // Octets may end before Len does, as they do where the record keeps no data. Everything is then as for the whole packet,
@@ -65,24 +79,100 @@ const (
 // later; so is one under IPsec. What a fragment header of IPv6 says stands in IP.MF and IP.FragOff; its
 // identification, which has 32 bits, does not stand in IP.ID.
 func Decode(p *trace.Packet) {
-	octets, length := p.Octets, p.Len
-	*p = trace.Packet{Octets: octets, Len: length}
+	octets, length, link := p.Octets, p.Len, p.Link
+	*p = trace.Packet{Octets: octets, Len: length, Link: link}
 	switch {
 	case len(octets) > length:
 		p.Malformed = moreThanLen
-	case len(octets) == 0:
+	case link == trace.LinkIP:
+		decodeIP(p)
+	case link == trace.LinkEthernet:
+		decodeEthernet(p)
+	default:
+		p.Malformed = noLink
+	}
+}
+
+func decodeEthernet(p *trace.Packet) {
+	const (
+		customerTag = 0x8100 // IEEE 802.1Q
+		serviceTag  = 0x88a8
+	)
+	b := p.Octets
+	at := ethernetHeader
+	if len(b) < at {
+		p.Malformed = shortEthernet
+		return
+	}
+	kind := binary.BigEndian.Uint16(b[at-2:])
+	for kind == customerTag || kind == serviceTag {
+		if at += vlanTag; len(b) < at {
+			p.Malformed = shortEthernet
+			return
+		}
+		kind = binary.BigEndian.Uint16(b[at-2:])
+	}
+	p.Ethernet = trace.EthernetHeader{HeaderLen: at, Dst: trace.MAC(b), Src: trace.MAC(b[6:]), EtherType: kind}
+	version := byte(4)
+	switch kind {
+	case trace.EtherTypeARP:
+		decodeARP(p, b[at:])
+		return
+	case trace.EtherTypeIPv6:
+		version = 6
+	case trace.EtherTypeIPv4:
+	default:
+		p.Kind = trace.PacketOther
+		return
+	}
+	if at < len(b) && b[at]>>4 != version {
+		p.Malformed = otherVersion
+		return
+	}
+	decodeIP(p)
+}
+
+// decodeARP decodes b, what follows the Ethernet header.
+func decodeARP(p *trace.Packet, b []byte) {
+	const ethernet, ipv4, lengths = 1, trace.EtherTypeIPv4, 0x0604 // of their addresses
+	if len(b) < 8 {
+		p.Malformed = shortARP
+		return
+	}
+	if binary.BigEndian.Uint16(b) != ethernet || binary.BigEndian.Uint16(b[2:]) != ipv4 || binary.BigEndian.Uint16(b[4:]) != lengths {
+		p.Kind = trace.PacketOther // it resolves other addresses
+		return
+	}
+	if len(b) < arpPacket {
+		p.Malformed = shortARP
+		return
+	}
+	p.Kind = trace.PacketARP
+	p.ARP = trace.ARP{
+		Operation: binary.BigEndian.Uint16(b[6:]),
+		SenderMAC: trace.MAC(b[8:]), SenderIP: netip.AddrFrom4([4]byte(b[14:])),
+		TargetMAC: trace.MAC(b[18:]), TargetIP: netip.AddrFrom4([4]byte(b[24:])),
+	}
+}
+
+// decodeIP decodes what follows the Ethernet header, where there is one.
+func decodeIP(p *trace.Packet) {
+	b := p.Octets[p.Ethernet.HeaderLen:]
+	length := p.Len - p.Ethernet.HeaderLen
+	switch {
+	case len(b) == 0:
 		p.Malformed = shortIP
-	case octets[0]>>4 == 4:
-		decodeIPv4(p)
-	case octets[0]>>4 == 6:
-		decodeIPv6(p)
+	case b[0]>>4 == 4:
+		decodeIPv4(p, b, length)
+	case b[0]>>4 == 6:
+		decodeIPv6(p, b, length)
 	default:
 		p.Malformed = noVersion
 	}
 }
 
-func decodeIPv4(p *trace.Packet) {
-	b := p.Octets
+// decodeIPv4 decodes b, which was length octets on the wire. The same goes for those below.
+func decodeIPv4(p *trace.Packet, b []byte, length int) {
 	if len(b) < ipv4Header {
 		p.Malformed = shortIP
 		return
@@ -115,13 +205,13 @@ func decodeIPv4(p *trace.Packet) {
 	switch total := int(binary.BigEndian.Uint16(b[2:])); {
 	case total < n:
 		p.Malformed = totalBelowHeader
-	case total > p.Len:
+	case total > length:
 		p.Malformed = totalBeyondPacket
 	case p.IP.MF || p.IP.FragOff != 0 || sourceRouted(b[ipv4Header:n]):
 	case p.IP.Protocol == protoTCP:
-		decodeTCP(p, total)
+		decodeTCP(p, b, total)
 	case p.IP.Protocol == protoICMP:
-		p.Kind = trace.PacketICMP
+		decodeICMP(p, b, total)
 	}
 }
 
@@ -153,8 +243,7 @@ func sourceRouted(options []byte) bool {
 	return false
 }
 
-func decodeIPv6(p *trace.Packet) {
-	b := p.Octets
+func decodeIPv6(p *trace.Packet, b []byte, length int) {
 	if len(b) < ipv6Header {
 		p.Malformed = shortIP
 		return
@@ -170,7 +259,7 @@ func decodeIPv6(p *trace.Packet) {
 		TOS:       b[0]<<4 | b[1]>>4,
 	}
 	total := ipv6Header + int(binary.BigEndian.Uint16(b[4:]))
-	if total > p.Len {
+	if total > length {
 		p.Malformed = totalBeyondPacket
 		return
 	}
@@ -180,10 +269,10 @@ func decodeIPv6(p *trace.Packet) {
 		var n int // octets of the extension header
 		switch p.IP.Protocol {
 		case protoTCP:
-			decodeTCP(p, total)
+			decodeTCP(p, b, total)
 			return
 		case protoICMPv6:
-			p.Kind = trace.PacketICMP
+			decodeICMP(p, b, total)
 			return
 		case protoHopByHop, protoRouting, protoDestOptions:
 			if at+8 > end {
@@ -219,14 +308,14 @@ func decodeIPv6(p *trace.Packet) {
 }
 
 // decodeTCP decodes the segment between the IP header and total, the end of the datagram.
-func decodeTCP(p *trace.Packet, total int) {
+func decodeTCP(p *trace.Packet, datagram []byte, total int) {
 	at := p.IP.HeaderLen
-	end := min(total, len(p.Octets))
+	end := min(total, len(datagram))
 	if end-at < tcpHeader {
 		p.Malformed = shortTCP
 		return
 	}
-	b := p.Octets[at:end:end]
+	b := datagram[at:end:end]
 	n := int(b[12]>>4) * 4
 	switch {
 	case n < tcpHeader:
@@ -256,6 +345,55 @@ func decodeTCP(p *trace.Packet, total int) {
 		DataLen:   total - at - n,
 	}
 	if end == total {
-		p.TCP.Checksum = verdict(fold(sum(b) + pseudoHeader(p.Octets, len(b))))
+		p.TCP.Checksum = verdict(fold(sum(b) + pseudoHeader(datagram, protoTCP, len(b))))
+	}
+}
+
+// decodeICMP decodes the message between the IP header and total.
+func decodeICMP(p *trace.Packet, datagram []byte, total int) {
+	at := p.IP.HeaderLen
+	end := min(total, len(datagram))
+	if end-at < icmpHeader {
+		p.Malformed = shortICMP
+		return
+	}
+	b := datagram[at:end]
+	p.Kind = trace.PacketICMP
+	m := &p.ICMP
+	m.Type, m.Code = b[0], b[1]
+	if end == total {
+		s := sum(b)
+		if p.IP.Version == 6 {
+			s += pseudoHeader(datagram, protoICMPv6, len(b))
+		}
+		m.Checksum = verdict(fold(s))
+	}
+	if p.IP.Version == 6 && (m.Type == trace.NeighborSolicitation || m.Type == trace.NeighborAdvertisement) {
+		decodeNeighbor(p, b)
+	}
+}
+
+// decodeNeighbor decodes a neighbor solicitation or advertisement (RFC 4861, Sections 4.3 and 4.4).
+func decodeNeighbor(p *trace.Packet, b []byte) {
+	if len(b) < neighborHeader {
+		p.Malformed = shortNeighbor
+		return
+	}
+	m := &p.ICMP
+	m.Target = netip.AddrFrom16([16]byte(b[8:24]))
+	address := byte(1) // the option of a source link-layer address
+	if m.Type == trace.NeighborAdvertisement {
+		address = 2 // and of a target link-layer address
+	}
+	for o := b[neighborHeader:]; len(o) >= 8; {
+		n := 8 * int(o[1])
+		if n == 0 || n > len(o) {
+			return
+		}
+		if o[0] == address && n == 8 {
+			m.MAC = trace.MAC(o[2:])
+			return
+		}
+		o = o[n:]
 	}
 }

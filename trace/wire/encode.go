@@ -7,13 +7,14 @@ import (
 	"connectlab/trace"
 )
 
-// Append appends a TCP segment with its IP header to b: the headers from p's fields, then data. What follows from
-// the rest is computed: lengths, data offset, both checksums. So p needs only what a writer of packets thinks of; IP.HeaderLen,
-// TCP.HeaderLen, TCP.DataLen, TCP.Sum, Len, Kind and the checksum verdicts are not asked. Append(nil, p, p.Data()) of what
+// Append appends a TCP segment with its IP header to b, and where p.Link is LinkEthernet with the Ethernet header before
+// it: the headers from p's fields, then data. What follows from
+// the rest is computed: lengths, data offset, both checksums. So p needs only what a writer of packets thinks of; Ethernet.HeaderLen and
+// EtherType, IP.HeaderLen, TCP.HeaderLen, TCP.DataLen, TCP.Sum, Len, Kind and the checksum verdicts are not asked. Append(nil, p, p.Data()) of what
 // Decode made of a whole TCP packet gives its octets again, with the checksums right.
 //
-// What p has no field for is taken from p.Octets where these are a TCP packet of the same IP version: IPv4 options
-// and the unused flag, the IPv6 flow label and extension headers. Otherwise there is none of it. The packet is whole: IP.MF
+// What p has no field for is taken from p.Octets where these are a TCP packet of the same link and IP version: VLAN tags,
+// IPv4 options and the unused flag, the IPv6 flow label and extension headers. Otherwise there is none of it. The packet is whole: IP.MF
 // and IP.FragOff are not asked either.
 //
 // It panics where no packet can be: addresses that are missing or of two families (an IPv4-mapped address is one of
@@ -21,8 +22,12 @@ import (
 // multiple of 4, Reserved above 7, Flags beyond trace.AllFlags, a segment longer than the IP header can say.
 func Append(b []byte, p *trace.Packet, data []byte) []byte {
 	check(p)
+	given := given(p)
+	if p.Link == trace.LinkEthernet {
+		b = appendEthernet(b, p, given.ethernet)
+	}
 	from := len(b)
-	b = appendIP(b, p)
+	b = appendIP(b, p, given.ip)
 	at := len(b)
 	s := &p.TCP
 	b = binary.BigEndian.AppendUint16(b, s.SrcPort)
@@ -70,14 +75,29 @@ func check(p *trace.Packet) {
 		panic(fmt.Sprintf("wire: options of %d octets: they take a multiple of 4, up to 40", len(s.Options)))
 	case s.Reserved > 7:
 		panic(fmt.Sprintf("wire: reserved bits %#x: there are three", s.Reserved))
+	case p.Link > trace.LinkEthernet:
+		panic(fmt.Sprintf("wire: a packet of %v", p.Link))
 	case s.Flags&^trace.AllFlags != 0:
 		panic(fmt.Sprintf("wire: control bits %#x: there are nine", uint16(s.Flags)))
 	}
 }
 
-// appendIP appends the IP header, its length and its checksum still zero.
-func appendIP(b []byte, p *trace.Packet) []byte {
-	given := givenHeader(p)
+// appendEthernet appends the Ethernet header. given is the one of p's octets; nil: none.
+func appendEthernet(b []byte, p *trace.Packet, given []byte) []byte {
+	kind := uint16(trace.EtherTypeIPv4)
+	if p.IP.Src.Is6() {
+		kind = trace.EtherTypeIPv6
+	}
+	b = append(b, p.Ethernet.Dst[:]...)
+	b = append(b, p.Ethernet.Src[:]...)
+	if tags := len(given) - ethernetHeader; tags > 0 {
+		b = append(b, given[ethernetHeader-2:][:tags]...)
+	}
+	return binary.BigEndian.AppendUint16(b, kind)
+}
+
+// appendIP appends the IP header, its length and its checksum still zero. given is as for appendEthernet.
+func appendIP(b []byte, p *trace.Packet, given []byte) []byte {
 	from := len(b)
 	ip := &p.IP
 	if ip.Src.Is4() {
@@ -114,15 +134,19 @@ func appendIP(b []byte, p *trace.Packet) []byte {
 	return b
 }
 
-// givenHeader is the IP header in p.Octets if these are a TCP packet of p's IP version, else nil.
-func givenHeader(p *trace.Packet) []byte {
+// givenHeaders are headers of a packet's octets.
+type givenHeaders struct{ ethernet, ip []byte }
+
+// given are the headers in p.Octets if these are a TCP packet of p's link and IP version, else none.
+func given(p *trace.Packet) givenHeaders {
 	if len(p.Octets) == 0 {
-		return nil
+		return givenHeaders{}
 	}
-	q := trace.Packet{Octets: p.Octets, Len: p.Len}
+	q := trace.Packet{Octets: p.Octets, Len: p.Len, Link: p.Link}
 	Decode(&q)
 	if q.Kind != trace.PacketTCP || (q.IP.Version == 4) != p.IP.Src.Is4() {
-		return nil
+		return givenHeaders{}
 	}
-	return p.Octets[:q.IP.HeaderLen]
+	at := q.Ethernet.HeaderLen
+	return givenHeaders{p.Octets[:at], p.Octets[at : at+q.IP.HeaderLen]}
 }

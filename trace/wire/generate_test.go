@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
-	"testing"
 
 	"pgregory.net/rapid"
 
@@ -14,7 +14,10 @@ import (
 )
 
 // octets reads hex with spaces and line breaks.
-func octets(t testing.TB, s string) []byte {
+func octets(t interface {
+	Helper()
+	Fatal(...any)
+}, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
@@ -23,9 +26,11 @@ func octets(t testing.TB, s string) []byte {
 	return b
 }
 
-// decode is a whole packet, decoded.
-func decode(octets []byte) *trace.Packet {
-	p := &trace.Packet{Octets: octets, Len: len(octets)}
+// decode is a whole packet that begins with the IP header, decoded.
+func decode(octets []byte) *trace.Packet { return decodeOn(trace.LinkIP, octets) }
+
+func decodeOn(link trace.LinkType, octets []byte) *trace.Packet {
+	p := &trace.Packet{Octets: octets, Len: len(octets), Link: link}
 	wire.Decode(p)
 	return p
 }
@@ -82,6 +87,37 @@ func withIPv4Options(packet []byte, options string) []byte {
 	return b
 }
 
+var links = []trace.LinkType{trace.LinkIP, trace.LinkEthernet}
+
+var macClient, macServer = trace.MAC{0, 0, 0x5e, 0, 0x53, 1}, trace.MAC{0, 0, 0x5e, 0, 0x53, 2}
+
+// frame puts an Ethernet header before a packet, with VLAN tags if there are some.
+func frame(kind uint16, packet []byte, tags ...uint16) []byte {
+	b := slices.Concat(macServer[:], macClient[:])
+	for _, tag := range tags {
+		b = binary.BigEndian.AppendUint16(b, tag)
+		b = binary.BigEndian.AppendUint16(b, 7)
+	}
+	return append(binary.BigEndian.AppendUint16(b, kind), packet...)
+}
+
+// framed is frame for an IP packet.
+func framed(packet []byte, tags ...uint16) []byte {
+	if packet[0]>>4 == 6 {
+		return frame(trace.EtherTypeIPv6, packet, tags...)
+	}
+	return frame(trace.EtherTypeIPv4, packet, tags...)
+}
+
+// What finds a neighbor, the checksums computed apart from this package.
+const (
+	arpRequest   = "0001 0800 06 04 0001 00005e005301 c0000201 000000000000 c0000202"
+	solicitation = `60000000 0020 3a ff 20010db8000000000000000000000001 ff0200000000000000000001ff000002
+		87 00 6d26 00000000 20010db8000000000000000000000002 01 01 00005e005301`
+	advertisement = `60000000 0020 3a ff 20010db8000000000000000000000002 20010db8000000000000000000000001
+		88 00 db70 60000000 20010db8000000000000000000000002 02 01 00005e005302`
+)
+
 // genOption draws one option: those that TCP stacks send, others, and some whose length cannot be.
 func genOption(t *rapid.T) []byte {
 	octets := func(n int) []byte { return rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "option data") }
@@ -119,6 +155,21 @@ func genOptions(t *rapid.T) trace.Options {
 		b = append(b, trace.OptionEnd)
 	}
 	return b
+}
+
+// genFrame draws what a link carries: TCP packets, and on Ethernet what finds neighbors.
+func genFrame(t *rapid.T, link trace.LinkType) []byte {
+	if link == trace.LinkIP {
+		return genPacket(t)
+	}
+	tags := rapid.SliceOfN(rapid.SampledFrom([]uint16{0x8100, 0x88a8}), 0, 2).Draw(t, "VLAN tags")
+	switch rapid.IntRange(0, 5).Draw(t, "frame") {
+	case 0:
+		return frame(trace.EtherTypeARP, octets(t, arpRequest), tags...)
+	case 1:
+		return framed(octets(t, rapid.SampledFrom([]string{solicitation, advertisement}).Draw(t, "message")), tags...)
+	}
+	return framed(genPacket(t), tags...)
 }
 
 // genPacket draws a TCP packet that holds together, and its octets.

@@ -43,7 +43,7 @@ func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string
 		default:
 			continue
 		}
-		fields, err := oracle.Compare(p.Octets)
+		fields, err := oracle.Compare(p.Link, p.Octets)
 		n.packets++
 		n.fields += fields
 		if err != nil {

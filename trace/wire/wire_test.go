@@ -142,15 +142,93 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestDecodeEthernet(t *testing.T) {
+	plain4, plain6 := segment(v4Client, v4Server, trace.ACK, "", 8), segment(v6Client, v6Server, trace.ACK, "", 8)
+	arp, ns, na := octets(t, arpRequest), octets(t, solicitation), octets(t, advertisement)
+	change := func(b []byte, at int, value ...byte) []byte {
+		b = bytes.Clone(b)
+		copy(b[at:], value)
+		return b
+	}
+	header := func(n int, kind uint16) trace.EthernetHeader {
+		return trace.EthernetHeader{HeaderLen: n, Dst: macServer, Src: macClient, EtherType: kind}
+	}
+	question := trace.ARP{Operation: trace.ARPRequest, SenderMAC: macClient, SenderIP: v4Client, TargetIP: v4Server}
+	const v4, v6, isARP = trace.EtherTypeIPv4, trace.EtherTypeIPv6, trace.EtherTypeARP
+	const good, bad, unverified = trace.ChecksumGood, trace.ChecksumBad, trace.ChecksumUnverified
+	type summary struct {
+		Kind      trace.PacketKind
+		Malformed string
+		Ethernet  trace.EthernetHeader
+		ARP       trace.ARP
+		IP        uint8 // version
+		ICMP      trace.ICMP
+		TCP       trace.Checksum
+		Data      int
+	}
+	for name, tt := range map[string]struct {
+		octets []byte
+		len    int // 0: that of octets
+		want   summary
+	}{
+		"IPv4":                        {framed(plain4), 0, summary{Kind: trace.PacketTCP, Ethernet: header(14, v4), IP: 4, TCP: good, Data: 8}},
+		"IPv6":                        {framed(plain6), 0, summary{Kind: trace.PacketTCP, Ethernet: header(14, v6), IP: 6, TCP: good, Data: 8}},
+		"padded":                      {append(framed(plain4[:40:40]), 0, 0), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, v4), IP: 4, Malformed: "the IP total length is more than the packet"}},
+		"data not kept":               {framed(plain4[:40]), 62, summary{Kind: trace.PacketTCP, Ethernet: header(14, v4), IP: 4, TCP: unverified, Data: 8}},
+		"two VLAN tags":               {framed(plain4, 0x88a8, 0x8100), 0, summary{Kind: trace.PacketTCP, Ethernet: header(22, v4), IP: 4, TCP: good, Data: 8}},
+		"ARP":                         {frame(isARP, arp), 0, summary{Kind: trace.PacketARP, Ethernet: header(14, isARP), ARP: question}},
+		"ARP, padded":                 {append(frame(isARP, arp), make([]byte, 18)...), 0, summary{Kind: trace.PacketARP, Ethernet: header(14, isARP), ARP: question}},
+		"ARP of other hardware":       {frame(isARP, change(arp, 0, 0, 6)), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, isARP)}},
+		"ARP, an octet short":         {frame(isARP, arp[:27]), 0, summary{Ethernet: header(14, isARP), Malformed: "the packet ends within the ARP packet"}},
+		"solicitation":                {framed(ns), 0, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 135, Checksum: good, Target: v6Server, MAC: macClient}}},
+		"advertisement":               {framed(na), 0, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 136, Checksum: good, Target: v6Server, MAC: macServer}}},
+		"solicitation, a bit turned":  {framed(change(ns, 63, 3)), 0, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 135, Checksum: bad, Target: netip.MustParseAddr("2001:db8::3"), MAC: macClient}}},
+		"solicitation without option": {framed(change(ns[:64:64], 5, 24)), 0, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 135, Checksum: bad, Target: v6Server}}},
+		"solicitation, a target short": {framed(change(ns[:63:63], 5, 23)), 0, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 135, Checksum: bad},
+			Malformed: "the packet ends within the neighbor discovery message"}},
+		"three octets of ICMP":  {framed(change(ns[:43:43], 5, 3)), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, v6), IP: 6, Malformed: "the packet ends within the ICMP header"}},
+		"another protocol":      {frame(0x88cc, []byte{2, 7}), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, 0x88cc)}},
+		"a length":              {frame(3, []byte{0x42, 0x42, 3}), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, 3)}},
+		"IPv6 said to be IPv4":  {frame(v4, plain6), 0, summary{Ethernet: header(14, v4), Malformed: "the version is not the one that the EtherType says"}},
+		"nothing in it":         {frame(v4, nil), 0, summary{Ethernet: header(14, v4), Malformed: "the packet ends within the IP header"}},
+		"13 octets":             {framed(plain4)[:13], 0, summary{Malformed: "the packet ends within the Ethernet header"}},
+		"half a VLAN tag":       {framed(plain4, 0x8100)[:17], 0, summary{Malformed: "the packet ends within the Ethernet header"}},
+		"nothing":               {nil, 0, summary{Malformed: "the packet ends within the Ethernet header"}},
+		"more octets than Len":  {framed(plain4), 61, summary{Malformed: "the packet has more octets than its length says"}},
+		"cut within the option": {framed(ns)[:14+68], 14 + 72, summary{Kind: trace.PacketICMP, Ethernet: header(14, v6), IP: 6, ICMP: trace.ICMP{Type: 135, Target: v6Server}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &trace.Packet{Octets: tt.octets, Len: len(tt.octets), Link: trace.LinkEthernet}
+			if tt.len != 0 {
+				p.Len = tt.len
+			}
+			p.ARP.Operation, p.ICMP.Type, p.Ethernet.EtherType = 9, 9, 9 // must not matter
+			wire.Decode(p)
+			got := summary{p.Kind, p.Malformed, p.Ethernet, p.ARP, p.IP.Version, p.ICMP, p.TCP.Checksum, p.TCP.DataLen}
+			if diff := cmp.Diff(tt.want, got, compareAddr); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if data := p.Data(); p.Kind == trace.PacketTCP && len(data) != min(p.TCP.DataLen, len(tt.octets)-p.Ethernet.HeaderLen-p.IP.HeaderLen-20) {
+				t.Errorf("%d octets of data", len(data))
+			}
+		})
+	}
+	unknown := trace.Packet{Octets: plain4, Len: len(plain4), Link: 9}
+	if wire.Decode(&unknown); unknown.Malformed != "the link type is not known" {
+		t.Errorf("of an unknown link: %+v", unknown)
+	}
+}
+
 // A packet cut behind its headers reads as the whole one, the TCP checksum's verdict apart: a record may leave data out.
 func TestDecodeCutPacket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := genPacket(t)
-		whole := decode(b)
+		link := rapid.SampledFrom(links).Draw(t, "link")
+		b := genFrame(t, link)
+		whole := decodeOn(link, b)
 		if whole.Kind != trace.PacketTCP {
 			t.Skip("not TCP")
 		}
-		cut := &trace.Packet{Octets: b[:whole.IP.HeaderLen+whole.TCP.HeaderLen], Len: len(b)}
+		cut := &trace.Packet{Octets: b[:whole.Ethernet.HeaderLen+whole.IP.HeaderLen+whole.TCP.HeaderLen], Len: len(b), Link: link}
 		wire.Decode(cut)
 		if cut.TCP.DataLen == 0 {
 			if cut.TCP.Checksum != whole.TCP.Checksum {
@@ -220,6 +298,16 @@ func TestAppendKeepsWhatHasNoField(t *testing.T) {
 		if got := wire.Append(nil, p, p.Data()); !bytes.Equal(got, b) {
 			t.Errorf("%s:\n got %x\nwant %x", name, got, b)
 		}
+		b = framed(b, 0x88a8, 0x8100)
+		p = decodeOn(trace.LinkEthernet, b)
+		if got := wire.Append(nil, p, p.Data()); !bytes.Equal(got, b) {
+			t.Errorf("%s on Ethernet, with VLAN tags:\n got %x\nwant %x", name, got, b)
+		}
+		p.Ethernet.Dst, p.Octets = macClient, nil
+		q := decodeOn(trace.LinkEthernet, wire.Append(nil, p, nil))
+		if want := (trace.EthernetHeader{HeaderLen: 14, Dst: macClient, Src: macClient, EtherType: p.Ethernet.EtherType}); q.Ethernet != want {
+			t.Errorf("%s on Ethernet, from fields alone: %+v, want %+v", name, q.Ethernet, want)
+		}
 	}
 }
 
@@ -237,6 +325,7 @@ func TestAppendRefusesWhatCannotBe(t *testing.T) {
 		"too many options":   {func(p *trace.Packet) { p.TCP.Options = make([]byte, 44) }, 0, "options of 44 octets"},
 		"reserved":           {func(p *trace.Packet) { p.TCP.Reserved = 8 }, 0, "reserved bits 0x8"},
 		"bits":               {func(p *trace.Packet) { p.TCP.Flags = 1 << 9 }, 0, "control bits 0x200"},
+		"another link":       {func(p *trace.Packet) { p.Link = 9 }, 0, "a packet of"},
 		"too much data":      {func(*trace.Packet) {}, 65536 - 40, "65536 octets does not fit"},
 		"too much data/IPv6": {func(p *trace.Packet) { p.IP.Src, p.IP.Dst = v6Client, v6Server }, 65536 - 20, "65536 octets does not fit"},
 	} {
@@ -304,15 +393,15 @@ func TestFixChecksumsOfMutatedPackets(t *testing.T) {
 func reencode(t interface {
 	Errorf(string, ...any)
 	Helper()
-}, b []byte) {
+}, link trace.LinkType, b []byte) {
 	t.Helper()
-	p := decode(b)
+	p := decodeOn(link, b)
 	if p.Kind != trace.PacketTCP {
 		return
 	}
-	q := decode(wire.Append(nil, p, p.Data()))
-	end := p.IP.HeaderLen + p.TCP.HeaderLen + p.TCP.DataLen
-	if p.TCP.Checksum == trace.ChecksumGood && p.IP.Checksum != trace.ChecksumBad && !sameButForZero(q.Octets, b[:end]) {
+	q := decodeOn(link, wire.Append(nil, p, p.Data()))
+	end := p.Ethernet.HeaderLen + p.IP.HeaderLen + p.TCP.HeaderLen + p.TCP.DataLen
+	if p.TCP.Checksum == trace.ChecksumGood && p.IP.Checksum != trace.ChecksumBad && !sameButForZero(link, q.Octets, b[:end]) {
 		t.Errorf("other octets:\n got %x\nwant %x", q.Octets, b[:end])
 	}
 	if q.TCP.Checksum != trace.ChecksumGood || q.IP.Checksum == trace.ChecksumBad {
@@ -325,13 +414,13 @@ func reencode(t interface {
 }
 
 // sameButForZero compares two packets octet by octet; the two ones' complement zeros are the same checksum.
-func sameButForZero(a, b []byte) bool {
+func sameButForZero(link trace.LinkType, a, b []byte) bool {
 	a, b = bytes.Clone(a), bytes.Clone(b)
 	for _, c := range [][]byte{a, b} {
-		p := decode(c)
-		at := []int{p.IP.HeaderLen + 16}
+		p := decodeOn(link, c)
+		at := []int{p.Ethernet.HeaderLen + p.IP.HeaderLen + 16}
 		if p.IP.Version == 4 {
-			at = append(at, 10)
+			at = append(at, p.Ethernet.HeaderLen+10)
 		}
 		for _, i := range at {
 			if binary.BigEndian.Uint16(c[i:]) == 0xffff {
@@ -343,28 +432,35 @@ func sameButForZero(a, b []byte) bool {
 }
 
 func TestDecodeOfEncodeIsTheSame(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { reencode(t, genPacket(t)) })
+	rapid.Check(t, func(t *rapid.T) {
+		link := rapid.SampledFrom(links).Draw(t, "link")
+		reencode(t, link, genFrame(t, link))
+	})
 }
 
 func TestAgainstGopacket(t *testing.T) {
 	packets, fields := 0, 0
-	compare := func(t interface{ Errorf(string, ...any) }, b []byte) {
-		n, err := oracle.Compare(b)
+	compare := func(t interface{ Errorf(string, ...any) }, link trace.LinkType, b []byte) {
+		n, err := oracle.Compare(link, b)
 		if err != nil {
 			t.Errorf("%v\n%x", err, b)
 		}
 		packets++
 		fields += n
 	}
-	compare(t, octets(t, syn))
+	compare(t, trace.LinkIP, octets(t, syn))
+	for _, b := range [][]byte{frame(trace.EtherTypeARP, octets(t, arpRequest)), framed(octets(t, solicitation)), framed(octets(t, advertisement))} {
+		compare(t, trace.LinkEthernet, b)
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		b := genPacket(t)
-		compare(t, b)
+		link := rapid.SampledFrom(links).Draw(t, "link")
+		b := genFrame(t, link)
+		compare(t, link, b)
 		for range rapid.IntRange(0, 3).Draw(t, "mutations") {
 			b[rapid.IntRange(0, min(len(b), 80)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
-			compare(t, b)
+			compare(t, link, b)
 		}
-		compare(t, b[:rapid.IntRange(0, len(b)).Draw(t, "cut")])
+		compare(t, link, b[:rapid.IntRange(0, len(b)).Draw(t, "cut")])
 	})
 	t.Logf("compared %d fields of %d packets", fields, packets)
 	if fields < 20*packets/2 {
@@ -377,18 +473,24 @@ func FuzzDecode(f *testing.F) {
 	f.Add(segment(v6Client, v6Server, trace.FIN|trace.ACK, "", 5), 5)
 	f.Add(withExtensions(segment(v6Client, v6Server, trace.ACK, "", 0), 0, extension(44, 0), []byte{6, 0, 0, 0, 0, 0, 0, 0}), 0)
 	f.Add(withIPv4Options(segment(v4Client, v4Server, trace.RST, "\x05\x0a\x00\x00\x00\x01\x00\x00\x00\x02\x01\x01", 0), "\x83\x07\x04\xc0\x00\x02\x09\x00"), 0)
+	f.Add(frame(trace.EtherTypeARP, octets(f, arpRequest), 0x8100), 0)
+	f.Add(framed(octets(f, solicitation)), 0)
+	f.Add(framed(octets(f, advertisement), 0x88a8), 0)
 	for _, b := range storyPackets(f) {
 		f.Add(b, 0)
+		f.Add(framed(b), 0)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
-		reencode(t, b)
-		if _, err := oracle.Compare(b); err != nil {
-			t.Error(err)
-		}
-		if cut >= 0 && cut <= len(b) {
-			p := trace.Packet{Octets: b[:len(b)-cut], Len: len(b)}
-			wire.Decode(&p)
-			p.Data()
+		for _, link := range links {
+			reencode(t, link, b)
+			if _, err := oracle.Compare(link, b); err != nil {
+				t.Errorf("%v: %v", link, err)
+			}
+			if cut >= 0 && cut <= len(b) {
+				p := trace.Packet{Octets: b[:len(b)-cut], Len: len(b), Link: link}
+				wire.Decode(&p)
+				p.Data()
+			}
 		}
 		wire.FixChecksums(bytes.Clone(b))
 	})

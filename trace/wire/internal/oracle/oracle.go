@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/gopacket/gopacket"
@@ -15,18 +16,30 @@ import (
 	"connectlab/trace/wire"
 )
 
-// Compare decodes one whole packet with wire and with gopacket, and compares them field by field: IP header, TCP header,
-// each option, what the options say, data, and whether the checksums are right. It returns the number of fields that it
+// Compare decodes one whole packet of a link with wire and with gopacket, and compares them field by field: IP header, TCP header,
+// each option, what the options say, data, and whether the checksums are right; on Ethernet its header, ARP, and of IPv6's
+// neighbor discovery whom it is about. It returns the number of fields that it
 // compared, and what differed first.
 //
 // Where one of the two reads further than the other by design, the fields behind that point are not compared and not
 // counted: gopacket gives a packet up over IP options or IPv6 destination options that make no sense, takes an IPv4 total
 // length of zero for segmentation offload, reads jumbograms, and does not look behind the header of an atomic fragment; wire
 // does not judge the inside of a multipath option.
-func Compare(octets []byte) (fields int, err error) {
-	p := trace.Packet{Octets: octets, Len: len(octets)}
+func Compare(link trace.LinkType, octets []byte) (fields int, err error) {
+	p := trace.Packet{Octets: octets, Len: len(octets), Link: link}
 	wire.Decode(&p)
 	c := comparison{p: &p}
+	if link == trace.LinkEthernet {
+		c.ethernet()
+	} else {
+		c.ip(octets)
+	}
+	return c.fields, c.err
+}
+
+// ip compares what begins with an IP header.
+func (c *comparison) ip(octets []byte) {
+	c.octets = octets
 	switch {
 	case len(octets) > 0 && octets[0]>>4 == 4:
 		c.packet = gopacket.NewPacket(octets, layers.LayerTypeIPv4, gopacket.Default)
@@ -35,13 +48,13 @@ func Compare(octets []byte) (fields int, err error) {
 		c.packet = gopacket.NewPacket(octets, layers.LayerTypeIPv6, gopacket.Default)
 		c.ipv6()
 	default:
-		c.equal("kind", p.Kind, trace.PacketMalformed)
+		c.equal("kind", c.p.Kind, trace.PacketMalformed)
 	}
-	return c.fields, c.err
 }
 
 type comparison struct {
 	p      *trace.Packet
+	octets []byte // from the IP header on
 	packet gopacket.Packet
 	fields int
 	err    error
@@ -68,7 +81,7 @@ func (c *comparison) ipv4() {
 		c.unreadable()
 		return
 	}
-	offload := binary.BigEndian.Uint16(c.p.Octets[2:]) == 0
+	offload := binary.BigEndian.Uint16(c.octets[2:]) == 0
 	if !ok || ip.Version == 0 || offload { // given up over its length or its options
 		return
 	}
@@ -170,6 +183,7 @@ func (c *comparison) payload(ip gopacket.NetworkLayer, at int, icmp gopacket.Lay
 		}
 	case icmp:
 		c.equal("kind", c.p.Kind, trace.PacketICMP)
+		c.icmp(ip)
 	case gopacket.LayerTypeDecodeFailure: // ICMP that is cut short, or extension headers that make no sense
 		if c.p.Kind != trace.PacketICMP && c.p.IP.HeaderLen == 40 {
 			c.equal("kind", c.p.Kind, trace.PacketOther)
@@ -177,6 +191,120 @@ func (c *comparison) payload(ip gopacket.NetworkLayer, at int, icmp gopacket.Lay
 	default:
 		c.equal("kind", c.p.Kind, trace.PacketOther)
 	}
+}
+
+// ethernet compares a frame. What its header carries is read on its own: gopacket stops at frames that are padded in a way
+// that it does not expect.
+func (c *comparison) ethernet() {
+	const headers = 14
+	p, octets := c.p, c.p.Octets
+	if len(octets) < headers {
+		c.equal("kind", p.Kind, trace.PacketMalformed)
+		c.equal("Ethernet header octets", p.Ethernet.HeaderLen, 0)
+		return
+	}
+	var g layers.Ethernet
+	if err := g.DecodeFromBytes(octets, gopacket.NilDecodeFeedback); err != nil {
+		return // it has a length that makes no sense
+	}
+	at, kind := headers, g.EthernetType
+	rest := g.Payload
+	for kind == layers.EthernetTypeDot1Q || kind == layers.EthernetTypeQinQ {
+		var tag layers.Dot1Q
+		if err := tag.DecodeFromBytes(rest, gopacket.NilDecodeFeedback); err != nil {
+			c.equal("kind", p.Kind, trace.PacketMalformed)
+			return
+		}
+		at, kind, rest = at+4, tag.Type, tag.Payload
+	}
+	c.equal("Ethernet header octets", p.Ethernet.HeaderLen, at)
+	c.equal("destination MAC", p.Ethernet.Dst.String(), g.DstMAC.String())
+	c.equal("source MAC", p.Ethernet.Src.String(), g.SrcMAC.String())
+	version := byte(4)
+	switch kind {
+	case layers.EthernetTypeARP:
+		c.equal("EtherType", p.Ethernet.EtherType, uint16(kind))
+		c.arp(rest)
+		return
+	case layers.EthernetTypeIPv6:
+		version = 6
+	case layers.EthernetTypeIPv4:
+	default:
+		c.equal("kind", p.Kind, trace.PacketOther)
+		return
+	}
+	c.equal("EtherType", p.Ethernet.EtherType, uint16(kind))
+	if len(rest) > 0 && rest[0]>>4 != version {
+		c.equal("kind", p.Kind, trace.PacketMalformed)
+		return
+	}
+	c.ip(rest)
+}
+
+func (c *comparison) arp(octets []byte) {
+	p := c.p
+	var g layers.ARP
+	err := g.DecodeFromBytes(octets, gopacket.NilDecodeFeedback)
+	switch {
+	case err == nil && g.AddrType == layers.LinkTypeEthernet && g.Protocol == layers.EthernetTypeIPv4 && g.HwAddressSize == 6 && g.ProtAddressSize == 4:
+	case p.Kind == trace.PacketOther: // it resolves other addresses, and has room for the lengths of these
+		c.equal("octets for lengths", len(octets) >= 8, true)
+		c.equal("ARP of IPv4 over Ethernet", bytes.HasPrefix(octets, []byte{0, 1, 8, 0, 6, 4}), false)
+		return
+	default:
+		c.equal("kind", p.Kind, trace.PacketMalformed)
+		c.equal("ARP can be read", false, err == nil)
+		return
+	}
+	c.equal("kind", p.Kind, trace.PacketARP)
+	sender, _ := netip.AddrFromSlice(g.SourceProtAddress)
+	target, _ := netip.AddrFromSlice(g.DstProtAddress)
+	c.equal("operation", p.ARP.Operation, g.Operation)
+	c.equal("sender MAC", p.ARP.SenderMAC.String(), net.HardwareAddr(g.SourceHwAddress).String())
+	c.equal("sender IP", p.ARP.SenderIP, sender)
+	c.equal("target MAC", p.ARP.TargetMAC.String(), net.HardwareAddr(g.DstHwAddress).String())
+	c.equal("target IP", p.ARP.TargetIP, target)
+}
+
+// icmp compares an ICMP message.
+func (c *comparison) icmp(ip gopacket.NetworkLayer) {
+	w := &c.p.ICMP
+	if g, ok := c.packet.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4); ok {
+		c.equal("ICMP type", w.Type, g.TypeCode.Type())
+		c.equal("ICMP code", w.Code, g.TypeCode.Code())
+		err, sum := g.VerifyChecksum()
+		c.equal("ICMP checksum", w.Checksum, verdict(err, sum))
+		return
+	}
+	g, ok := c.packet.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6)
+	if !ok {
+		return
+	}
+	c.equal("ICMPv6 type", w.Type, g.TypeCode.Type())
+	c.equal("ICMPv6 code", w.Code, g.TypeCode.Code())
+	if err := g.SetNetworkLayerForChecksum(ip); err == nil {
+		err, sum := g.VerifyChecksum()
+		c.equal("ICMPv6 checksum", w.Checksum, verdict(err, sum))
+	}
+	if n, ok := c.packet.Layer(layers.LayerTypeICMPv6NeighborSolicitation).(*layers.ICMPv6NeighborSolicitation); ok {
+		c.neighbor(n.TargetAddress, n.Options, layers.ICMPv6OptSourceAddress)
+	}
+	if n, ok := c.packet.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement); ok {
+		c.neighbor(n.TargetAddress, n.Options, layers.ICMPv6OptTargetAddress)
+	}
+}
+
+func (c *comparison) neighbor(target net.IP, options layers.ICMPv6Options, address layers.ICMPv6Opt) {
+	t, _ := netip.AddrFromSlice(target)
+	c.equal("neighbor discovery target", c.p.ICMP.Target, t)
+	var mac trace.MAC
+	for _, o := range options {
+		if o.Type == address && len(o.Data) == 6 {
+			mac = trace.MAC(o.Data)
+			break
+		}
+	}
+	c.equal("link-layer address", c.p.ICMP.MAC, mac)
 }
 
 func (c *comparison) tcp(ip gopacket.NetworkLayer, tcp *layers.TCP) {
