@@ -33,7 +33,7 @@ func TestBadInput(t *testing.T) {
 	write(t, dir, "empty.trace", "")
 	write(t, dir, "header-cut.trace", lines[0][:200])
 	write(t, dir, "truncated.trace", strings.Join(lines[:9], ""))
-	write(t, dir, "version.trace", strings.Replace(whole, `"version":1`, `"version":7`, 1))
+	write(t, dir, "version.trace", strings.Replace(whole, `"version":2`, `"version":7`, 1))
 	write(t, dir, "edited.trace", strings.Replace(whole, `"dst_port":80`, `"dst_port":81`, 1))
 	write(t, dir, "gap.trace", strings.Join(append(append([]string{}, lines[:5]...), lines[6:]...), ""))
 	write(t, dir, "one.story", "client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: conect(3, server:80) = 0\n")
@@ -134,7 +134,7 @@ func TestBadInput(t *testing.T) {
 		{"show·empty.trace", []string{"empty.trace:1", "empty"}},
 		{"show·good.story", []string{"good.story:1", "not a trace"}},
 		{"show·header-cut.trace", []string{"header-cut.trace:1"}},
-		{"show·version.trace", []string{"version.trace:1", "version 7", "version 1"}},
+		{"show·version.trace", []string{"version.trace:1", "version 7", "version 2"}},
 		{"show·edited.trace", []string{"edited.trace:", "dst_port", "81", "80"}},
 		{"show·gap.trace", []string{"gap.trace:6"}},
 		{"show·truncated.trace·--format·json", []string{"truncated.trace:10", "truncated"}},
