@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"connectlab/trace"
@@ -42,10 +44,21 @@ type Config struct {
 	Client, Server Factory
 	// Seed is where everything random comes from: initial sequence numbers, ports, the percent of a Fault.
 	Seed uint64
+	// Link says with which header packets begin. Zero: trace.LinkIP. On trace.LinkEthernet stacks find each other's MAC with ARP
+	// or neighbor discovery; the hosts' MACs are 00:00:5e:00:53:01 and 00:00:5e:00:53:02, from the range for documentation
+	// (RFC 9542, Section 2.1.4).
+	Link trace.LinkType
+	// Family is that of the hosts' addresses: 192.0.2.1 and 192.0.2.2 (RFC 5737), or 2001:db8::1 and 2001:db8::2 (RFC 3849).
+	// Zero: IPv4.
+	Family Family
+	// Needs are what only some stacks can do and the run asks of both: the capabilities below. What Link and Family need is
+	// among them without being named.
+	Needs []string
 	// Delay is what the link takes, one way, up to MaxTime. Zero: DefaultDelay; NoLinkDelay: no time, which is 0 in the
 	// header.
 	Delay time.Duration
-	// MTU of the link in octets. Zero: DefaultMTU. At least 576 (RFC 791: what each host must take).
+	// MTU of the link in octets, an Ethernet header not counted. Zero: DefaultMTU. At least 576 (RFC 791: what each host must
+	// take), and 1280 in IPv6 (RFC 8200, Section 5).
 	MTU int
 	// Faults are the link's rules, asked in this order; the first that does not let a packet pass decides.
 	Faults []Fault
@@ -79,17 +92,31 @@ const (
 // MinMTU is the smallest MTU of a link: what each IPv4 host must be able to take (RFC 791, Section 3.2).
 const MinMTU = 576
 
+// MinMTU6 is the smallest MTU of a link that carries IPv6 (RFC 8200, Section 5).
+const MinMTU6 = 1280
+
 // MaxMTU is the largest: the length field of IP has 16 bits.
 const MaxMTU = 65535
 
 func (c *Config) normalize() error {
+	least := MinMTU
+	if c.Family == IPv6 {
+		least = MinMTU6
+	}
 	switch {
 	case c.Client == nil || c.Server == nil:
 		return &OpError{Op: "configure", Err: fmt.Errorf("client and server need a stack each: set Config.Client and Config.Server")}
+	case c.Link > trace.LinkEthernet:
+		return &OpError{Op: "configure", Err: fmt.Errorf("a link %d, which there is not", c.Link)}
+	case c.Family > IPv6:
+		return &OpError{Op: "configure", Err: fmt.Errorf("an address family %d, which there is not", c.Family)}
 	case c.MTU == 0:
 		c.MTU = DefaultMTU
-	case c.MTU < MinMTU || c.MTU > MaxMTU:
-		return &OpError{Op: "configure", Err: fmt.Errorf("an MTU of %d: it must be between %d and %d octets", c.MTU, MinMTU, MaxMTU)}
+	case c.MTU < least || c.MTU > MaxMTU:
+		return &OpError{Op: "configure", Err: fmt.Errorf("an MTU of %d: it must be between %d and %d octets", c.MTU, least, MaxMTU)}
+	}
+	if err := c.Capable(); err != nil {
+		return err
 	}
 	switch {
 	case c.Delay == 0:
@@ -115,11 +142,83 @@ func (c *Config) normalize() error {
 	return nil
 }
 
-var addresses = [2]netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")}
+// What only some stacks can do, and a run can need: Config.Needs.
+const (
+	CapabilityEthernet = "Ethernet"    // frames, with ARP for IPv4 and neighbor discovery for IPv6
+	CapabilityIPv6     = "IPv6"        //
+	CapabilityECN      = "ECN"         // explicit congestion notification (RFC 3168); the run asks both stacks to use it
+	CapabilityUrgent   = "urgent data" // UrgentSender
+)
+
+// Needed are the capabilities that a run can need, in the order in which they are listed. The slice is the caller's.
+func Needed() []string {
+	return []string{CapabilityEthernet, CapabilityIPv6, CapabilityECN, CapabilityUrgent}
+}
+
+// A LackError is a stack that cannot do what a run needs.
+type LackError struct {
+	Stack string
+	Lacks []string // of Needed
+}
+
+// Error names the stack and what it lacks.
+func (e *LackError) Error() string {
+	return fmt.Sprintf("the stack %s cannot do what this run needs: %s", e.Stack, strings.Join(e.Lacks, ", "))
+}
+
+// needs are all capabilities that the run needs.
+func (c *Config) needs() []string {
+	needs := slices.Clone(c.Needs)
+	if c.Family == IPv6 {
+		needs = append(needs, CapabilityIPv6)
+	}
+	if c.Link == trace.LinkEthernet {
+		needs = append(needs, CapabilityEthernet)
+	}
+	return needs
+}
+
+// Capable returns nil if both stacks can do what the run needs, else an *OpError around a *LackError. New asks it.
+func (c *Config) Capable() error {
+	for _, need := range c.Needs {
+		if !slices.Contains(Needed(), need) {
+			return &OpError{Op: "configure", Err: fmt.Errorf("unknown need %q: the needs are %s", need, strings.Join(Needed(), ", "))}
+		}
+	}
+	needs := c.needs()
+	if len(needs) == 0 {
+		return nil
+	}
+	for i, factory := range []Factory{c.Client, c.Server} {
+		info := factory.Info()
+		var lacks []string
+		for _, need := range needs {
+			if !slices.Contains(info.Capabilities, need) && !slices.Contains(lacks, need) {
+				lacks = append(lacks, need)
+			}
+		}
+		if lacks != nil {
+			return &OpError{Op: "configure", Host: []string{Client, Server}[i], Err: &LackError{Stack: info.Name, Lacks: lacks}}
+		}
+	}
+	return nil
+}
+
+// addresses are the hosts' by Family.
+var addresses = [...][2]netip.Prefix{
+	IPv4: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")},
+	IPv6: {netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("2001:db8::2/64")},
+}
+
+// macs are the hosts' by LinkType.
+var macs = [...][2]trace.MAC{
+	trace.LinkIP:       {},
+	trace.LinkEthernet: {{0x00, 0x00, 0x5e, 0x00, 0x53, 0x01}, {0x00, 0x00, 0x5e, 0x00, 0x53, 0x02}},
+}
 
 func (c *Config) header(hosts [2]*host) trace.Header {
 	h := trace.Header{
-		Story: c.Story, Seed: c.Seed, Delay: c.Delay, MTU: c.MTU, Until: c.Until, Start: Start,
+		Story: c.Story, Seed: c.Seed, Link: c.Link, Delay: c.Delay, MTU: c.MTU, Needs: c.Needs, Until: c.Until, Start: Start,
 		Data: !c.OmitData, Control: c.Record == RecordAll,
 	}
 	for _, f := range c.Faults {
@@ -128,8 +227,8 @@ func (c *Config) header(hosts [2]*host) trace.Header {
 	for _, host := range hosts {
 		info := host.factory.Info()
 		hi := trace.HostInfo{
-			Name: host.name, Address: host.addr.String(), Stack: info.Name, Version: info.Version,
-			Settings: info.Settings, Unsupported: info.Unsupported,
+			Name: host.name, Address: host.addr.String(), MAC: host.mac, Stack: info.Name, Version: info.Version,
+			Settings: info.Settings, Capabilities: slices.Clone(info.Capabilities), Unsupported: info.Unsupported,
 		}
 		if host.inspector != nil {
 			hi.Capabilities = append(hi.Capabilities, trace.CapabilityControl)
@@ -143,7 +242,7 @@ func (c *Config) header(hosts [2]*host) trace.Header {
 // that of a fault that cannot be read.
 func ConfigOf(h *trace.Header) (Config, error) {
 	c := Config{
-		Story: h.Story, Seed: h.Seed, Delay: h.Delay, MTU: h.MTU, Until: h.Until,
+		Story: h.Story, Seed: h.Seed, Link: h.Link, Delay: h.Delay, MTU: h.MTU, Needs: h.Needs, Until: h.Until,
 		OmitData: !h.Data, Record: RecordNoControl,
 	}
 	if h.Delay == 0 {
@@ -151,6 +250,11 @@ func ConfigOf(h *trace.Header) (Config, error) {
 	}
 	if h.Control {
 		c.Record = RecordAll
+	}
+	if len(h.Hosts) > 0 {
+		if address, err := netip.ParsePrefix(h.Hosts[0].Address); err == nil && address.Addr().Is6() {
+			c.Family = IPv6
+		}
 	}
 	for _, text := range h.Faults {
 		f, err := ParseFault(text)

@@ -22,5 +22,6 @@
 //
 // # Limits
 //
-// Two hosts, one link, IPv4. Time is virtual; a run takes as long as its packets take to be worked on.
+// Two hosts, one link, one address a host: of IPv4, or of IPv6 (Config.Family). Time is virtual; a run takes as long as its
+// packets take to be worked on.
 package netns

@@ -25,8 +25,8 @@ type Fault struct {
 	Delay time.Duration
 	// Overtake is how many of the host's packets overtake a reordered one; 0: one.
 	Overtake int
-	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header; Octet 0: any of the TCP segment. A
-	// rule that corrupts is not for packets that have no such octet, and does not count them.
+	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header (without one, from the end of the
+	// Ethernet header); Octet 0: any of the TCP segment, or of a packet that is none. A rule that corrupts is not for packets that have no such octet, and does not count them.
 	Octet, Bit int
 
 	text string // as it was written
@@ -329,7 +329,7 @@ func newRule(f Fault, seed uint64, index int) *rule {
 
 // hits reports whether the rule is for this packet of its host, and counts it.
 func (r *rule) hits(p *trace.Packet) bool {
-	if r.Action == FaultCorrupt && r.Octet >= p.Len {
+	if r.Action == FaultCorrupt && r.Octet >= p.Len-p.Ethernet.HeaderLen {
 		return false // nor is there one in an empty packet
 	}
 	switch r.Match {
@@ -350,8 +350,8 @@ func (r *rule) hits(p *trace.Packet) bool {
 	return r.Percent == 0 || r.rng.Float64()*100 < r.Percent
 }
 
-// bit chooses what to flip: what the rule says, or any bit of the TCP segment. It goes by the length on the wire: the
-// record may have left the data out.
+// bit chooses what to flip: what the rule says, or any bit of the TCP segment. The octet counts from the end of the
+// Ethernet header. It goes by the length on the wire: the record may have left the data out.
 func (r *rule) bit(p *trace.Packet) (octet, bit int) {
 	if r.Octet > 0 {
 		return r.Octet, r.Bit
@@ -360,5 +360,5 @@ func (r *rule) bit(p *trace.Packet) (octet, bit int) {
 	if p.Kind == trace.PacketTCP {
 		from = p.IP.HeaderLen
 	}
-	return from + r.rng.IntN(p.Len-from), r.rng.IntN(8)
+	return from + r.rng.IntN(p.Len-p.Ethernet.HeaderLen-from), r.rng.IntN(8)
 }

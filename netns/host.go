@@ -2,6 +2,7 @@ package netns
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"connectlab/trace"
@@ -12,6 +13,7 @@ type host struct {
 	name       string
 	index      int // 0: client
 	addr       netip.Prefix
+	mac        trace.MAC
 	factory    Factory
 	generation int
 	stack      Stack
@@ -191,7 +193,8 @@ func (h *host) descriptor(fd int) *descriptor {
 // boot makes a fresh stack and forgets everything about the one before.
 func (h *host) boot(cfg *Config, now time.Duration) error {
 	stack, err := h.factory.New(Env{
-		Host: h.name, Address: h.addr, MTU: cfg.MTU, Seed: stackSeed(cfg.Seed, h.name, h.generation),
+		Host: h.name, Address: h.addr, Link: cfg.Link, MAC: h.mac, MTU: cfg.MTU,
+		ECN: slices.Contains(cfg.Needs, CapabilityECN), Seed: stackSeed(cfg.Seed, h.name, h.generation),
 		Generation: h.generation, Start: Start, Now: now,
 	})
 	if err != nil {

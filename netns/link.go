@@ -21,6 +21,9 @@ type flight struct {
 	behind time.Duration // reordered: when the last of those that overtake it arrives
 }
 
+// headerOf is how many octets of a packet the MTU does not count.
+var headerOf = [...]int{trace.LinkIP: 0, trace.LinkEthernet: 14}
+
 // link carries packets between the two hosts.
 type link struct {
 	s       *Sandbox
@@ -100,7 +103,7 @@ func (l *link) send(from *host, f *flight, socket int) {
 	case !l.up:
 		lose(trace.Fate{Kind: trace.LinkDown})
 		return
-	case f.packet.Len > l.s.cfg.MTU:
+	case f.packet.Len > l.s.cfg.MTU+headerOf[l.s.cfg.Link]:
 		lose(trace.Fate{Kind: trace.TooLong})
 		return
 	}
@@ -132,7 +135,7 @@ func (l *link) send(from *host, f *flight, socket int) {
 		octet, bit := r.bit(&f.packet)
 		fate(trace.Fate{Kind: trace.Corrupted, Rule: r.text, Octet: octet, Bit: bit})
 		broken := l.copy(f) // the record keeps what was sent
-		broken.octets[octet] ^= 0x80 >> bit
+		broken.octets[f.packet.Ethernet.HeaderLen+octet] ^= 0x80 >> bit
 		l.s.read(broken)
 		l.put(f)
 		l.depart(broken)
@@ -177,7 +180,7 @@ func (l *link) depart(f *flight) {
 
 // read decodes a flight's octets anew and gives the record a packet of its own for it.
 func (s *Sandbox) read(f *flight) {
-	f.packet = trace.Packet{Octets: f.octets, Len: len(f.octets)}
+	f.packet = trace.Packet{Octets: f.octets, Len: len(f.octets), Link: s.cfg.Link}
 	if s.rec == nil && len(s.link.rules) == 0 {
 		return
 	}

@@ -318,6 +318,14 @@ func (s *Sandbox) send(p *process) (progress, done bool) {
 	if total < 0 {
 		return p.refuse(ErrInvalid)
 	}
+	give := k.sock.Send
+	if call.Urgent {
+		u, ok := k.sock.(UrgentSender)
+		if !ok {
+			return p.refuse(ErrUnsupported)
+		}
+		give = u.SendUrgent
+	}
 	for {
 		piece := call.Data
 		if piece != nil {
@@ -326,7 +334,7 @@ func (s *Sandbox) send(p *process) (progress, done bool) {
 			piece = s.octets(min(total-p.count, maxPiece))
 			p.host.stream.Fill(piece, k.sent)
 		}
-		n, err := k.sock.Send(piece)
+		n, err := give(piece)
 		switch {
 		case errors.Is(err, ErrWouldBlock):
 			if p.dont && p.count > 0 {

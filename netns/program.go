@@ -36,7 +36,7 @@ const (
 	OpListen                // FD, N: the backlog
 	OpAccept                // FD
 	OpConnect               // FD, Addr
-	OpSend                  // FD, Data, or N octets of the stream
+	OpSend                  // FD, Data, or N octets of the stream; Urgent
 	OpReceive               // FD, N: octets at most
 	OpSendAll               // FD, Data, or N octets of the stream: as many sends as it takes
 	OpReceiveAll            // FD, N octets, fewer only at the end of data; N < 0: to the end of data
@@ -79,6 +79,8 @@ type Call struct {
 	N      int
 	How    How
 	Option Option
+	// Urgent sends with MSG_OOB: the last octet is the last urgent one. See UrgentSender.
+	Urgent bool
 	// Verify compares what is received with the stream; a difference makes Outcome.Mismatch.
 	Verify bool
 

@@ -42,7 +42,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	s := &Sandbox{cfg: cfg}
 	for i, name := range []string{Client, Server} {
-		s.hosts[i] = &host{name: name, index: i, addr: addresses[i], stream: NewStream(cfg.Seed, name)}
+		s.hosts[i] = &host{
+			name: name, index: i, addr: addresses[cfg.Family][i], mac: macs[cfg.Link][i], stream: NewStream(cfg.Seed, name),
+		}
 	}
 	s.hosts[0].factory, s.hosts[1].factory = cfg.Client, cfg.Server
 	s.hosts[0].peer, s.hosts[1].peer = s.hosts[1].stream, s.hosts[0].stream

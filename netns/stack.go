@@ -21,23 +21,30 @@ type Info struct {
 	Version     string          // of the code that it runs
 	Settings    []trace.Setting // the defaults that shape what it does, in a fixed order
 	Unsupported []string        // the calls and options that answer ErrUnsupported
+	// Capabilities are what only some stacks can do and these can, of those that a run can need: see Config.Needs. The slice is
+	// the Factory's.
+	Capabilities []string
 }
 
 // Env is what a stack needs to know of its host.
 type Env struct {
 	Host       string       // the host's name
 	Address    netip.Prefix // the host's own address and its network
-	MTU        int          // of the link, octets
-	Seed       [32]byte     // everything random in the stack comes from here
-	Generation int          // 0, and one more after each reboot
-	Start      time.Time    // the date at virtual time 0
+	Link       trace.LinkType
+	MAC        trace.MAC // of the host, on trace.LinkEthernet; else zero
+	MTU        int       // of the link, octets; an Ethernet header is not counted
+	ECN        bool      // whether connections shall use ECN where the peer does (RFC 3168)
+	Seed       [32]byte  // everything random in the stack comes from here
+	Generation int       // 0, and one more after each reboot
+	Start      time.Time // the date at virtual time 0
 	Now        time.Duration
 }
 
 // A Stack is a TCP/IP stack that the driver can work: it is polled, it shows no clock and no goroutine. Packets are
-// octets that begin with the IP header. Only the driver calls it, from one goroutine.
+// octets that begin with the header that Env.Link says; the frames of Ethernet have no check sequence and need no
+// padding. Only the driver calls it, from one goroutine.
 //
-// What only some stacks can do is another interface, found by type assertion: Inspector.
+// What only some stacks can do is another interface, found by type assertion: Inspector, of a Socket UrgentSender.
 type Stack interface {
 	// Advance moves the stack's clock to now, the virtual time since the start of the run. It runs no timer.
 	Advance(now time.Duration)
@@ -104,6 +111,13 @@ type Socket interface {
 	// LocalAddr and RemoteAddr are the socket's own name and its peer's; invalid while it has none. They change nothing.
 	LocalAddr() netip.AddrPort
 	RemoteAddr() netip.AddrPort
+}
+
+// An UrgentSender is a Socket that can send urgent data (RFC 9293, Section 3.8.5). Its stack has CapabilityUrgent.
+type UrgentSender interface {
+	Socket
+	// SendUrgent is Send with MSG_OOB: the last octet of data is the last urgent one.
+	SendUrgent(data []byte) (int, error)
 }
 
 // How says which direction Shutdown closes.

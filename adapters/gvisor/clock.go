@@ -2,6 +2,7 @@ package gvisor
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,12 +20,16 @@ const epoch = time.Second
 // moves it, while no worker works.
 type clock struct {
 	start time.Time
-	now   atomic.Int64 // time.Duration since the start of the run
+	// putsOff: a timer that is due in no time is work that was put off until the caller has let its locks go, as finding a
+	// neighbor is. It belongs to the stimulus at work, and runSoon does it.
+	putsOff bool
+	now     atomic.Int64 // time.Duration since the start of the run
 
 	mu    sync.Mutex
 	due   []*timer // a binary heap by (at, order)
 	armed uint64   // how many times a timer was armed
 	fresh []*timer // the timers that were made since takeFresh was called last
+	soon  []*timer // those that were put off, in the order of making
 }
 
 var _ tcpip.Clock = (*clock)(nil)
@@ -36,6 +41,7 @@ type timer struct {
 	at    time.Duration
 	order uint64 // the later it was armed, the higher
 	index int    // in clock.due; -1: not armed
+	soon  bool   // it is in clock.soon
 
 	// owner and name say whose timer it is, as soon as that was found out; see (*netstack).nameTimers.
 	owner *socket
@@ -60,10 +66,29 @@ func (c *clock) NowMonotonic() tcpip.MonotonicTime {
 func (c *clock) AfterFunc(d time.Duration, run func()) tcpip.Timer {
 	t := &timer{clock: c, run: run, index: -1}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.fresh = append(c.fresh, t)
+	if d == 0 && c.putsOff {
+		t.soon = true
+		c.soon = append(c.soon, t)
+		return t
+	}
 	c.arm(t, d)
-	c.mu.Unlock()
 	return t
+}
+
+// runSoon does what was put off first, and tells whether there was anything. The driver calls it, when no worker works.
+func (c *clock) runSoon() bool {
+	if len(c.soon) == 0 {
+		return false
+	}
+	c.mu.Lock()
+	t := c.soon[0]
+	c.soon = slices.Delete(c.soon, 0, 1)
+	t.soon = false
+	c.mu.Unlock()
+	t.run()
+	return true
 }
 
 // Stop disarms the timer and tells whether it was armed.
@@ -71,22 +96,31 @@ func (t *timer) Stop() bool {
 	c := t.clock
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.index < 0 {
-		return false
-	}
-	c.remove(t.index)
-	return true
+	return t.disarm()
 }
 
 // Reset arms the timer anew; among those that are due at one time it goes to the end.
 func (t *timer) Reset(d time.Duration) {
 	c := t.clock
 	c.mu.Lock()
-	if t.index >= 0 {
-		c.remove(t.index)
-	}
+	defer c.mu.Unlock()
+	t.disarm()
 	c.arm(t, d)
-	c.mu.Unlock()
+}
+
+// disarm tells whether the timer was armed. The clock is locked.
+func (t *timer) disarm() bool {
+	c := t.clock
+	switch {
+	case t.soon:
+		t.soon = false
+		c.soon = slices.DeleteFunc(c.soon, func(u *timer) bool { return u == t })
+	case t.index >= 0:
+		c.remove(t.index)
+	default:
+		return false
+	}
+	return true
 }
 
 // advance moves the clock.

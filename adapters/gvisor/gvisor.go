@@ -34,6 +34,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -59,14 +60,18 @@ var _ netns.Factory = (*Factory)(nil)
 // Info describes gVisor's stack with the defaults that shape what it does.
 func (f *Factory) Info() netns.Info {
 	return netns.Info{
-		Name: "gvisor", Version: Version, Unsupported: slices.Clone(unsupported),
+		Name: "gvisor", Version: Version, Unsupported: slices.Clone(unsupported), Capabilities: slices.Clone(capabilities),
 		Settings: append(slices.Clone(settings()), trace.Setting{Name: "queue to the link", Value: fmt.Sprintf("%d packets", f.queueLength())}),
 	}
 }
 
+// capabilities are those that a run can need. gVisor does not know ECN (it keeps the two bits of TOS zero) nor urgent data.
+var capabilities = []string{netns.CapabilityEthernet, netns.CapabilityIPv6}
+
 func (f *Factory) queueLength() int { return cmp.Or(f.QueueLength, 1024) }
 
-// New makes a stack with one address. It sends nothing before it is called or a packet comes.
+// New makes a stack with one address. It sends nothing before it is called or a packet comes: in IPv6 it does not look
+// whether somebody else has its address, asks for no router and reports no multicast group.
 func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 	silence()
 	length := f.queueLength()
@@ -87,10 +92,11 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 
 	s := &netstack{
 		clock:   newClock(env.Start, env.Now),
-		link:    newLink(length, uint32(env.MTU)),
+		link:    newLink(length, &env),
 		sockets: newTable(),
 		texts:   make(map[tcpip.Address]string),
 	}
+	s.clock.putsOff = env.Link == trace.LinkEthernet
 	random := &random{source: rand.NewChaCha8(env.Seed)}
 	options := stack.Options{
 		Clock: s.clock, RandSource: random, SecureRNG: random,
@@ -100,6 +106,9 @@ func (f *Factory) New(env netns.Env) (netns.Stack, error) {
 	if address.Is4() {
 		s.family, s.network = netns.IPv4, ipv4.ProtocolNumber
 		options.NetworkProtocols = []stack.NetworkProtocolFactory{newIPv4()}
+		if env.Link == trace.LinkEthernet {
+			options.NetworkProtocols = append(options.NetworkProtocols, arp.NewProtocol)
+		}
 		options.TransportProtocols = []stack.TransportProtocolFactory{tcp.NewProtocol, icmp.NewProtocol4}
 	} else {
 		s.family, s.network = netns.IPv6, ipv6.ProtocolNumber
@@ -125,7 +134,7 @@ var newIPv4 = sync.OnceValue(func() stack.NetworkProtocolFactory { return ipv4.N
 
 // attach gives the stack its interface, address and route.
 func (s *netstack) attach(own netip.Prefix) tcpip.Error {
-	if err := s.stack.CreateNIC(nic, s.link); err != nil {
+	if err := s.stack.CreateNIC(nic, s.link.attached()); err != nil {
 		return err
 	}
 	address := tcpip.ProtocolAddress{
@@ -177,6 +186,7 @@ func (s *netstack) Expire() netns.Expired {
 		return netns.Expired{}
 	}
 	t.run()
+	s.finishSoon()
 	expired := netns.Expired{Name: t.name}
 	if t.owner != nil {
 		expired.Socket = t.owner
@@ -288,6 +298,7 @@ func readSettings(s *stack.Stack, ep *tcp.Endpoint) []trace.Setting {
 		&timeWait, &reuse, &finWait2, &minRTO, &maxRTO, &retries, &syns, &cookies} {
 		get(option)
 	}
+	neighbors := stack.DefaultNUDConfigurations()
 	add("congestion control", string(control))
 	add("initial cwnd", strconv.Itoa(tcp.InitialCwnd)+" segments")
 	add("SACK", onOff(bool(sack)))
@@ -308,5 +319,7 @@ func readSettings(s *stack.Stack, ep *tcp.Endpoint) []trace.Setting {
 		tcpip.TCPTimeWaitReuseDisabled: "off", tcpip.TCPTimeWaitReuseGlobal: "on", tcpip.TCPTimeWaitReuseLoopbackOnly: "loopback only",
 	}[reuse])
 	add("FIN-WAIT-2 after close", time.Duration(finWait2).String())
+	add("neighbor solicitations", fmt.Sprintf("%d, one each %v, then no route to host", neighbors.MaxMulticastProbes, neighbors.RetransmitTimer))
+	add("neighbor reachable", fmt.Sprintf("%v, times %g to %g", neighbors.BaseReachableTime, neighbors.MinRandomFactor, neighbors.MaxRandomFactor))
 	return list
 }

@@ -1,9 +1,14 @@
 package gvisor
 
 import (
+	"connectlab/netns"
+	"connectlab/trace"
+
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
+	"gvisor.dev/gvisor/pkg/tcpip/link/ethernet"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -13,6 +18,7 @@ import (
 // Workers write while the driver waits; the driver reads while no worker works.
 type link struct {
 	*channel.Endpoint
+	kind    trace.LinkType
 	limit   int // how many packets can wait
 	read    int // how many were read from the channel
 	spill   []overflow
@@ -30,8 +36,21 @@ type overflow struct {
 	lost   bool // it found no room in the queue either
 }
 
-func newLink(limit int, mtu uint32) *link {
-	return &link{Endpoint: channel.New(min(limit, channelLength), mtu, ""), limit: limit}
+func newLink(limit int, env *netns.Env) *link {
+	mtu, mac := uint32(env.MTU), tcpip.LinkAddress("")
+	if env.Link == trace.LinkEthernet {
+		mtu += header.EthernetMinimumSize // of which the Ethernet endpoint takes its header away
+		mac = tcpip.LinkAddress(env.MAC[:])
+	}
+	return &link{Endpoint: channel.New(min(limit, channelLength), mtu, mac), kind: env.Link, limit: limit}
+}
+
+// attached is what the stack's interface is attached to: the link itself, or what writes and reads Ethernet headers.
+func (l *link) attached() stack.LinkEndpoint {
+	if l.kind == trace.LinkEthernet {
+		return ethernet.New(l)
+	}
+	return l
 }
 
 // WritePackets queues the packets. The channel answers with the number that found room there, and with no error.
@@ -86,7 +105,23 @@ func (l *link) take(buf []byte) (packet []byte, lost, ok bool) {
 	return buf, lost, true
 }
 
-// inject hands a copy of a packet to the stack.
+// network is what of a packet stands behind the Ethernet header, where there is one, if it is IP; else nothing.
+func (l *link) network(packet []byte) []byte {
+	if l.kind == trace.LinkIP {
+		return packet
+	}
+	if len(packet) < header.EthernetMinimumSize {
+		return nil
+	}
+	switch header.Ethernet(packet).Type() {
+	case header.IPv4ProtocolNumber, header.IPv6ProtocolNumber:
+		return packet[header.EthernetMinimumSize:]
+	}
+	return nil
+}
+
+// inject hands a copy of a packet to the stack. The number of the protocol counts only without an Ethernet header, which
+// has it.
 func (s *netstack) inject(packet []byte) {
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
 	s.link.InjectInbound(s.network, p)

@@ -96,9 +96,26 @@ func (s *netstack) touchChildren(listener *socket) {
 	}
 }
 
-// end finishes a stimulus: timers get their names, and sockets that are gone leave the table. They are still among
-// the touched.
+// finishSoon does what gVisor has put off until its caller has let its locks go: to ask for a neighbor's address, and,
+// when that is known or nobody has answered, to send what waited for it or to tell the sockets. Which ones these are gVisor
+// does not tell, so all are touched.
+func (s *netstack) finishSoon() {
+	done := false
+	for s.clock.runSoon() {
+		s.barrier.wait()
+		done = true
+	}
+	if done {
+		for _, w := range s.sockets.all() {
+			s.touch(w)
+		}
+	}
+}
+
+// end finishes a stimulus: what was put off is done, timers get their names, and sockets that are gone leave the table.
+// They are still among the touched.
 func (s *netstack) end() {
+	s.finishSoon()
 	s.nameTimers()
 	for _, t := range s.sockets.touched {
 		if w := t.(*socket); !w.gone && w.isGone() {
@@ -146,7 +163,7 @@ func (s *netstack) find(id stack.TransportEndpointID) *tcp.Endpoint {
 // Deliver hands the stack one packet.
 func (s *netstack) Deliver(packet []byte) {
 	s.begin()
-	s.arrived = dissect(packet)
+	s.arrived = dissect(s.link.network(packet))
 	s.unsettled = true
 	s.inject(packet)
 }
@@ -159,6 +176,7 @@ func (s *netstack) Settle() {
 	}
 	s.unsettled = false
 	s.barrier.wait()
+	s.finishSoon()
 	switch s.arrived.concerns {
 	case nobodys:
 	case aTuple:

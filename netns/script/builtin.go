@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"connectlab/netns"
 )
 
 //go:embed stories/*.story
@@ -19,6 +21,18 @@ var names = []string{
 
 // Names are the names of the built-in stories, the simplest first. The slice is the caller's.
 func Names() []string { return slices.Clone(names) }
+
+// NamesFor are those of Names whose stories both stacks can do.
+func NamesFor(client, server netns.Factory) []string {
+	return slices.DeleteFunc(Names(), func(name string) bool {
+		story, err := Builtin(name)
+		if err != nil {
+			panic("script: " + err.Error()) // a test reads them all
+		}
+		cfg := story.Config(netns.Config{Client: client, Server: server})
+		return cfg.Capable() != nil
+	})
+}
 
 // Builtin returns a built-in story. The error of an unknown name lists those that are near it.
 func Builtin(name string) (*Story, error) {

@@ -31,7 +31,7 @@ func init() {
 		{"listen", "listen(3, 128)", (*args).listen},
 		{"accept", "accept(3, ..., ...)", (*args).accept},
 		{"connect", "connect(3, server:80)", (*args).connect},
-		{"send", "send(3, ..., 5, 0) or send(3, \"GET\", 3, 0)", func(a *args) error { return a.send(true) }},
+		{"send", "send(3, ..., 5, 0), send(3, \"GET\", 3, 0) or, of urgent data, send(3, ..., 5, MSG_OOB)", func(a *args) error { return a.send(true) }},
 		{"write", "write(3, ..., 5) or write(3, \"GET\", 3)", func(a *args) error { return a.send(false) }},
 		{"recv", "recv(3, ..., 100, 0) or recv(3, \"GET\", 3, 0)", func(a *args) error { return a.receive(true) }},
 		{"read", "read(3, ..., 100) or read(3, \"GET\", 3)", func(a *args) error { return a.receive(false) }},
@@ -188,7 +188,7 @@ func (a *args) socket() error {
 	a.text(a.rest)
 	a.step.call.Op = netns.OpSocket
 	if len(a.rest) > 0 && a.rest[0].Kind == Ellipsis {
-		a.rest = a.rest[1:]
+		a.rest, a.step.anyFamily = a.rest[1:], true
 	} else if i, err := a.words("a domain", false, "AF_INET", "AF_INET6", "PF_INET", "PF_INET6"); err != nil {
 		return err
 	} else if i%2 == 1 {
@@ -297,11 +297,24 @@ func (a *args) buffer() (data []byte, n int, err error) {
 	return data, int(count), err
 }
 
-// flags takes the flags of a call that has some: none but 0 are known.
-func (a *args) flags(has bool) error {
-	if !has {
-		return nil
+// sendFlags takes the flags of send: none, or MSG_OOB.
+func (a *args) sendFlags() error {
+	if len(a.rest) > 0 {
+		if v := a.expand(a.rest[0]); v.Kind == Word && v.Text == urgentFlag {
+			a.rest = a.rest[1:]
+			a.step.call.Urgent = true
+			a.step.call.Text = strings.TrimPrefix(a.step.call.Text+", "+urgentFlag, ", ")
+			return nil
+		}
 	}
+	return a.noFlags()
+}
+
+// urgentFlag sends urgent data.
+const urgentFlag = "MSG_OOB"
+
+// noFlags takes flags, of which none but 0 are known.
+func (a *args) noFlags() error {
 	_, err := a.int("no flags", 0, 0)
 	return err
 }
@@ -324,7 +337,10 @@ func (a *args) send(flags bool) error {
 	if a.step.call.N = n; data != nil {
 		a.literal(data[:n])
 	}
-	return a.flags(flags)
+	if !flags {
+		return nil
+	}
+	return a.sendFlags()
 }
 
 // literal makes the call send octets of a string.
@@ -343,7 +359,10 @@ func (a *args) receive(flags bool) error {
 		return err
 	}
 	a.host.receives = append(a.host.receives, a.step)
-	return a.flags(flags)
+	if !flags {
+		return nil
+	}
+	return a.noFlags()
 }
 
 func (a *args) sendAll() error {

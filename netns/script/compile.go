@@ -34,14 +34,15 @@ type op struct {
 
 // step is a call, with what is expected of it.
 type step struct {
-	call  netns.Call // FD is a label: the number that the story gives a descriptor
-	addr  address
-	label int // what socket and accept make; -1: the real descriptor's number
-	want  *want
-	data  []byte       // of a receive; nil: any
-	value *netns.Errno // of the pending error; nil: any
-	num   *int64       // of an option; nil: any
-	text  string
+	call      netns.Call // FD is a label: the number that the story gives a descriptor
+	addr      address
+	anyFamily bool // of a socket: that of the run
+	label     int  // what socket and accept make; -1: the real descriptor's number
+	want      *want
+	data      []byte       // of a receive; nil: any
+	value     *netns.Errno // of the pending error; nil: any
+	num       *int64       // of an option; nil: any
+	text      string
 }
 
 // want is the result that is expected.

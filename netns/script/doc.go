@@ -25,8 +25,9 @@
 //
 // A line ends with the line, but not within brackets. // and /* */ are comments.
 //
-// Options come first: --delay=.010 (of the link, one way), --mtu=1500, --until=60 (when the run is cut off),
-// --fault="drop server SYN,ACK#1" (as often as needed, see netns.ParseFault), --define=BYTES=5, which puts a
+// Options come first: --link=ethernet, --ipv6, --delay=.010 (of the link, one way), --mtu=1500, --until=60 (when the
+// run is cut off), --fault="drop server SYN,ACK#1" (as often as needed, see netns.ParseFault), --needs="ECN" (what only
+// some stacks can do, see netns.Needed; others do not run the story), --define=BYTES=5, which puts a
 // number, a word or a string wherever the word BYTES stands. The command line overrides them.
 //
 // A program's line names a host, as `client:`. A host's lines run one after the other; a call blocks until it
@@ -56,6 +57,6 @@
 // # Limits
 //
 // A call that is blocked when another program closes its descriptor comes back with EBADF. Scripts of packetdrill, in
-// which the peer's packets are written out, are not read yet; nor are UDP, flags of send and recv, and messages
-// (sendmsg).
+// which the peer's packets are written out, are not read yet; nor are UDP, flags of send and recv but
+// send's MSG_OOB, and messages (sendmsg).
 package script

@@ -52,6 +52,9 @@ func writeComment(b *strings.Builder, line, comment string) {
 func formatNode(n Node) string {
 	switch n := n.(type) {
 	case *Option:
+		if def, _ := optionByName(n.Name); def.alone {
+			return "--" + n.Name
+		}
 		value := formatExpr(n.Value)
 		if n.Define != "" {
 			value = n.Define + "=" + value

@@ -17,14 +17,18 @@ type optionDef struct {
 	name    string
 	kind    ExprKind // of its value; define takes any
 	example string
+	alone   bool // it has no value
 }
 
 var optionDefs = []optionDef{
-	{"define", Word, "--define=BYTES=5"},
-	{"delay", Seconds, "--delay=.010"},
-	{"mtu", Int, "--mtu=1500"},
-	{"fault", String, `--fault="drop server SYN,ACK#1"`},
-	{"until", Seconds, "--until=60"},
+	{name: "define", kind: Word, example: "--define=BYTES=5"},
+	{name: "link", kind: Word, example: "--link=ethernet"},
+	{name: "ipv6", example: "--ipv6", alone: true},
+	{name: "delay", kind: Seconds, example: "--delay=.010"},
+	{name: "mtu", kind: Int, example: "--mtu=1500"},
+	{name: "fault", kind: String, example: `--fault="drop server SYN,ACK#1"`},
+	{name: "until", kind: Seconds, example: "--until=60"},
+	{name: "needs", kind: String, example: `--needs="ECN"`},
 }
 
 func optionByName(name string) (optionDef, bool) {
@@ -47,6 +51,9 @@ func optionNames() string {
 type settings struct {
 	delay   time.Duration // as in netns.Config
 	until   time.Duration
+	link    trace.LinkType
+	family  netns.Family
+	needs   []string
 	mtu     int
 	faults  []netns.Fault
 	defines []*Option
@@ -61,7 +68,7 @@ func (c *compiler) options(lines []Line) error {
 			continue
 		}
 		key := o.Name + " " + o.Define
-		if seen[key] && o.Name != "fault" {
+		if seen[key] && o.Name != "fault" && o.Name != "needs" {
 			return c.fail(l.Pos, "expected --%s once", strings.TrimSpace(key))
 		}
 		seen[key] = true
@@ -77,6 +84,20 @@ func (c *compiler) option(o *Option) error {
 	case "define":
 		c.defined[o.Define] = o.Value
 		c.code.defines = append(c.code.defines, o)
+	case "link":
+		link, err := trace.ParseLinkType(o.Value.Text)
+		if err != nil {
+			return c.fail(o.Value.Pos, "expected a link, ip or ethernet, found `%s`", clip(o.Value.Text))
+		}
+		c.code.link = link
+	case "ipv6":
+		c.code.family = netns.IPv6
+	case "needs":
+		if !slices.Contains(netns.Needed(), o.Value.Text) {
+			return c.fail(o.Value.Pos, "expected what only some stacks can do, %s, found %s",
+				strings.Join(netns.Needed(), " or "), clip(quote(o.Value.Text)))
+		}
+		c.code.needs = append(c.code.needs, o.Value.Text)
 	case "delay":
 		if c.code.delay = time.Duration(o.Value.Num); o.Value.Num == 0 {
 			c.code.delay = netns.NoLinkDelay
@@ -158,6 +179,12 @@ func badDefine(flag string, err error) error {
 // Config is base with what the story's options say. What base itself says, as from the command line, overrides it;
 // faults of base are asked after the story's own.
 func (s *Story) Config(base netns.Config) netns.Config {
+	if base.Link == trace.LinkIP {
+		base.Link = s.code.link
+	}
+	if base.Family == netns.IPv4 {
+		base.Family = s.code.family
+	}
 	if base.Delay == 0 {
 		base.Delay = s.code.delay
 	}
@@ -167,6 +194,7 @@ func (s *Story) Config(base netns.Config) netns.Config {
 	if base.Until == 0 {
 		base.Until = s.code.until
 	}
+	base.Needs = slices.Concat(s.code.needs, base.Needs)
 	base.Faults = slices.Concat(s.code.faults, base.Faults)
 	base.Story = trace.Story{Name: s.Name, Text: s.Text}
 	return base

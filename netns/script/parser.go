@@ -214,7 +214,7 @@ func (p *parser) line() (Node, error) {
 	return nil, p.expected("a host and `:`, a time, or an option")
 }
 
-// option reads --name=value.
+// option reads --name=value, or --name of one that has no value.
 func (p *parser) option() (Node, error) {
 	o := &Option{Name: p.tok.text}
 	def, ok := optionByName(o.Name)
@@ -223,6 +223,12 @@ func (p *parser) option() (Node, error) {
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
+	}
+	if def.alone {
+		if p.at("=") {
+			return nil, p.expected("no value, as in " + def.example)
+		}
+		return o, nil
 	}
 	if !p.at("=") {
 		return nil, p.expected("`=`, as in " + def.example)
@@ -248,7 +254,8 @@ func (p *parser) option() (Node, error) {
 			return nil, err
 		}
 		o.Value = Expr{Pos: pos, Kind: Seconds, Num: int64(at)}
-	case def.kind == Int && p.tok.kind == tokInt, def.kind == String && p.tok.kind == tokString, o.Name == "define":
+	case def.kind == Int && p.tok.kind == tokInt, def.kind == String && p.tok.kind == tokString,
+		def.kind == Word && p.tok.kind == tokWord, o.Name == "define":
 		e, err := p.scalar("a number, a word or a string")
 		if err != nil {
 			return nil, err

@@ -60,7 +60,7 @@ func TestErrorSaysWhereAndWhatWasExpected(t *testing.T) {
 		"unknown socket option":           {head + "server: setsockopt(3, SOL_TCP, SO_LINGER, [1], 4)", "2:32: expected one of TCP_NODELAY, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, found `SO_LINGER`: it is setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, [1], 4)"},
 		"linger as a number":              {head + "server: setsockopt(3, SOL_SOCKET, SO_LINGER, [1], 4)", "2:46: expected {onoff=1, linger=0}, found `[1]`: it is setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, [1], 4)"},
 		"linger with a field missing":     {head + "server: setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1}, 4)", "2:46: expected {onoff=1, linger=0}, found `{onoff=1}`: it is setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, [1], 4)"},
-		"unknown option":                  {"--foo=1\n" + head, "1:1: unknown option --foo: the options are --define, --delay, --mtu, --fault, --until"},
+		"unknown option":                  {"--foo=1\n" + head, "1:1: unknown option --foo: the options are --define, --link, --ipv6, --delay, --mtu, --fault, --until, --needs"},
 		"option without a value":          {"--delay\n" + head, "1:8: expected `=`, as in --delay=.010, found the end of the line"},
 		"option of the wrong kind":        {"--delay=\"x\"\n" + head, "1:9: expected a value, as in --delay=.010, found \"x\""},
 		"option twice":                    {"--delay=1\n--delay=2\n" + head, "2:1: expected --delay once"},

@@ -18,7 +18,7 @@ type Result struct {
 	// Failures are the expectations of the story that did not hold, in the order in which that came out.
 	Failures []Failure
 	Connect  Connect
-	// AsWritten: the run was the one that the story was written for. If the delay, the MTU, the end or more faults came from
+	// AsWritten: the run was the one that the story was written for. If the link, the address family, the delay, the MTU, the end or more faults came from
 	// elsewhere, or With gave a word another value, what observers see is recorded and not judged, since it depends on them;
 	// and of a run that was cut off at another time than the story's, lines that were not reached are not judged either.
 	AsWritten bool
@@ -62,10 +62,11 @@ func Run(s *Story, base netns.Config) (*Result, error) {
 	}
 	r := &runner{
 		sb: sb, hosts: map[string]*hostRun{}, byName: map[string]*program{},
-		otherEnd: cfg.Until != s.code.until,
+		family: cfg.Family, otherEnd: cfg.Until != s.code.until,
 	}
 	r.result = &Result{
-		AsWritten: sameDelay(cfg.Delay, s.code.delay) && sameMTU(cfg.MTU, s.code.mtu) && len(base.Faults) == 0 && !r.otherEnd && s.written == "",
+		AsWritten: cfg.Link == s.code.link && cfg.Family == s.code.family && sameDelay(cfg.Delay, s.code.delay) &&
+			sameMTU(cfg.MTU, s.code.mtu) && len(base.Needs) == 0 && len(base.Faults) == 0 && !r.otherEnd && s.written == "",
 	}
 	for _, h := range []string{netns.Client, netns.Server} {
 		r.hosts[h] = &hostRun{address: sb.Address(h)}
@@ -99,6 +100,7 @@ func sameMTU(a, b int) bool { return a == b || max(a, b) == netns.DefaultMTU && 
 type runner struct {
 	sb       *netns.Sandbox
 	result   *Result
+	family   netns.Family
 	otherEnd bool // the run is cut off at another time than the story says
 	hosts    map[string]*hostRun
 	byName   map[string]*program
@@ -199,6 +201,9 @@ func firstWanted(ops []op) *step {
 // Bind makes program a netns.Binder: it puts in what only the run knows, descriptors and addresses.
 func (p *program) Bind(c *netns.Call) {
 	s, r := p.made, p.run
+	if s.anyFamily {
+		c.Family = r.family
+	}
 	if c.Op != netns.OpSocket {
 		if c.FD = p.find(s.call.FD).fd; c.FD < 0 {
 			// The record shows the descriptor that the program meant.

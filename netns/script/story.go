@@ -32,12 +32,12 @@ func (*Repeat) node()      {}
 func (*Observation) node() {}
 func (*WorldChange) node() {}
 
-// An Option is --name=value, or --define=Define=value.
+// An Option is --name=value, --define=Define=value, or --name.
 type Option struct {
 	Name   string
 	Define string // with the name "define": the word that is given a value
-	Value  Expr
-	at     int // where the value begins and ends in the text, octets
+	Value  Expr   // zero for a name that takes none
+	at     int    // where the value begins and ends in the text, octets
 	end    int
 }
 
