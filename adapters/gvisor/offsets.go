@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unsafe"
 
+	"connectlab/trace"
+
 	"gvisor.dev/gvisor/pkg/sleep"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -233,5 +235,35 @@ func (s *netstack) nameTimers() {
 				break
 			}
 		}
+		if t.owner == nil {
+			t.name = s.neighborTimerName(t)
+		}
 	}
+}
+
+// neighborTimerName is the name of the field in which an entry of the stack's table of neighbors keeps the timer; empty if
+// it is none of theirs. Only on Ethernet there are neighbors, and they are few: so this looks the way up each time.
+func (s *netstack) neighborTimerName(t *timer) string {
+	if s.link.kind != trace.LinkEthernet {
+		return ""
+	}
+	for interfaces := inside(reflect.ValueOf(s.stack), "nics").MapRange(); interfaces.Next(); {
+		for resolvers := inside(interfaces.Value(), "linkAddrResolvers").MapRange(); resolvers.Next(); {
+			for entries := inside(resolvers.Value(), "neigh", "mu", "cache").MapRange(); entries.Next(); {
+				if armed := inside(entries.Value(), "mu", "timer", "timer"); armed.Elem().IsValid() && armed.Elem().UnsafePointer() == unsafe.Pointer(t) {
+					return "neighborEntry.timer"
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// inside follows a path of fields from the struct that a value points to.
+func inside(v reflect.Value, path ...string) reflect.Value {
+	v = v.Elem()
+	for _, name := range path {
+		v = v.FieldByName(name)
+	}
+	return v
 }

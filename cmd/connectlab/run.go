@@ -38,6 +38,8 @@ func (p *program) worldFlags() []cli.Flag {
 		&cli.StringFlag{Name: "client", Value: stacks[0].name, Usage: p.text("cmd.flag.client"), Category: worldGroup},
 		&cli.StringFlag{Name: "server", Value: stacks[0].name, Usage: p.text("cmd.flag.server"), Category: worldGroup},
 		&cli.StringFlag{Name: "seed", Value: "1", Usage: p.text("cmd.flag.seed"), Category: worldGroup},
+		&cli.StringFlag{Name: "link", Usage: p.text("cmd.flag.link"), Category: worldGroup},
+		&cli.BoolFlag{Name: "ipv6", Usage: p.text("cmd.flag.ipv6"), Category: worldGroup},
 		&cli.StringFlag{Name: "delay", Usage: p.text("cmd.flag.delay"), Category: worldGroup},
 		&cli.StringFlag{Name: "mtu", Usage: p.text("cmd.flag.mtu"), Category: worldGroup},
 		&cli.StringSliceFlag{Name: "fault", Usage: p.text("cmd.flag.fault"), Category: worldGroup, KeepSpace: true},
@@ -48,7 +50,7 @@ func (p *program) worldFlags() []cli.Flag {
 }
 
 // changeFlags are the worldFlags that make another run than the one that a story was written for.
-var changeFlags = []string{"delay", "mtu", "fault", "bytes", "backlog", "until"}
+var changeFlags = []string{"link", "ipv6", "delay", "mtu", "fault", "bytes", "backlog", "until"}
 
 // defineFlags are the worldFlags that give a word of a story another value.
 var defineFlags = []struct {
@@ -74,6 +76,14 @@ func (p *program) world(c *cli.Context) (w world, err error) {
 	}
 	if w.config.Seed, err = strconv.ParseUint(c.String("seed"), 10, 64); err != nil {
 		return w, p.badFlag(c, "seed", p.text("cmd.want.number", 0, uint64(1<<64-1)))
+	}
+	if c.IsSet("link") {
+		if w.config.Link, err = trace.ParseLinkType(c.String("link")); err != nil {
+			return w, p.badFlag(c, "link", p.text("cmd.want.link"))
+		}
+	}
+	if c.Bool("ipv6") {
+		w.config.Family = netns.IPv6
 	}
 	if c.IsSet("delay") {
 		if w.config.Delay, err = netns.ParseTime(c.String("delay")); err != nil {

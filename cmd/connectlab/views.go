@@ -188,6 +188,9 @@ func (p *program) title(w io.Writer, h *trace.Header, o view.Options) error {
 	if len(h.Hosts) == 2 {
 		lines = append(lines, p.text("cmd.title", h.Hosts[0].Stack, h.Hosts[1].Stack, h.Delay, h.MTU, h.Seed))
 	}
+	if h.Link == trace.LinkEthernet && len(h.Hosts) == 2 {
+		lines = append(lines, p.text("cmd.title-ethernet", h.Hosts[0].MAC, h.Hosts[1].MAC))
+	}
 	for _, rule := range h.Faults {
 		lines = append(lines, p.text("cmd.title-rule", rule))
 	}

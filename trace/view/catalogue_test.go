@@ -97,6 +97,7 @@ func madeKeys() []string {
 // timerNames are the names that stacks give to their timers and that the catalogue has words for.
 var timerNames = []string{
 	"h.retransmitTimer", "snd.resendTimer", "snd.probeTimer", "snd.reorderTimer", "snd.corkTimer", "keepalive.timer", "timeWaitTimer", "finWait2Timer",
+	"neighborEntry.timer",
 }
 
 // TestTimersHaveWords: each name that gVisor's adapter gives to a timer is one that the catalogue explains.
@@ -105,11 +106,13 @@ func TestTimersHaveWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") timerName(")
-	body, _, _ := strings.Cut(rest, "\n}\n")
 	var names []string
-	for _, m := range regexp.MustCompile(`return "([^"]+)"`).FindAllStringSubmatch(body, -1) {
-		names = append(names, m[1])
+	for _, function := range []string{") timerName(", ") neighborTimerName("} {
+		_, rest, _ := strings.Cut(string(b), function)
+		body, _, _ := strings.Cut(rest, "\n}\n")
+		for _, m := range regexp.MustCompile(`return "([^"]+)"`).FindAllStringSubmatch(body, -1) {
+			names = append(names, m[1])
+		}
 	}
 	less := func(a, b string) bool { return a < b }
 	if diff := cmp.Diff(timerNames, names, cmpopts.SortSlices(less)); diff != "" {

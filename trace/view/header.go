@@ -305,8 +305,11 @@ func (v *headerView) title(t *trace.Trace, e *trace.Event, p *trace.Packet) {
 	v.c.flush()
 }
 
-// ip tells of the header before TCP's in one paragraph.
+// ip tells of the headers before TCP's in one paragraph.
 func (v *headerView) ip(p *trace.Packet) {
+	if e := &p.Ethernet; e.HeaderLen > 0 {
+		v.c.paragraph(0, v.o.text("header.ethernet", e.Src, e.Dst, e.EtherType, e.HeaderLen), plain)
+	}
 	h := &p.IP
 	v.c.paragraph(0, v.o.text("header.ip", h.Version, h.Src, h.Dst, h.Protocol, h.TTL, h.HeaderLen), plain)
 	v.c.flush()
@@ -462,6 +465,9 @@ func (v *headerView) bar(p *trace.Packet, n, longest int) {
 		key = "bar.with-data"
 	}
 	summary := fmt.Sprintf("IP %d · TCP %d · %s %d", p.IP.HeaderLen, p.TCP.HeaderLen, v.o.text("bar.data"), p.TCP.DataLen)
+	if p.Ethernet.HeaderLen > 0 {
+		summary = fmt.Sprintf("MAC %d · %s", p.Ethernet.HeaderLen, summary)
+	}
 	v.c.paragraph(2, fmt.Sprintf("#%d  %s  (%s)", n, summary, v.o.text(key)), plain)
 	type part struct {
 		name   string
@@ -469,6 +475,9 @@ func (v *headerView) bar(p *trace.Packet, n, longest int) {
 		st     style
 	}
 	parts := []part{{"IP", p.IP.HeaderLen, dim}, {"TCP", p.TCP.HeaderLen, plain}}
+	if p.Ethernet.HeaderLen > 0 {
+		parts = append([]part{{"MAC", p.Ethernet.HeaderLen, dim}}, parts...)
+	}
 	if p.TCP.DataLen > 0 {
 		parts = append(parts, part{v.o.text("bar.data"), p.TCP.DataLen, green})
 	}

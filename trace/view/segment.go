@@ -83,19 +83,46 @@ func (o *Options) shortTokens(p *trace.Packet, n *numbering, ports bool) []token
 }
 
 func (o *Options) otherTokens(p *trace.Packet) []token {
-	name := o.text("packet.malformed")
+	name, says := o.text("packet.malformed"), o.count("unit.octets", int64(p.Len))
 	switch p.Kind {
+	case trace.PacketARP:
+		name, says = "ARP", o.arp(&p.ARP)
 	case trace.PacketICMP:
 		name = "ICMP"
+		if p.Neighbor() {
+			name, says = "ND", o.neighbor(p)
+		}
 	case trace.PacketOther:
 		name = o.text("packet.other", p.IP.Protocol)
+		if p.IP.Version == 0 {
+			name = o.text("packet.other-frame", p.Ethernet.EtherType)
+		}
 	case trace.PacketMalformed, trace.PacketTCP:
 	}
-	tokens := []token{{text: name, style: bold}, {text: o.count("unit.octets", int64(p.Len))}}
+	tokens := []token{{text: name, style: bold}, {text: says}}
 	if p.Malformed != "" {
 		tokens = append(tokens, token{text: clean(p.Malformed), style: red})
 	}
 	return tokens
+}
+
+// arp says what an ARP packet asks or tells.
+func (o *Options) arp(a *trace.ARP) string {
+	switch a.Operation {
+	case trace.ARPRequest:
+		return o.text("packet.who-has", a.TargetIP, a.SenderIP)
+	case trace.ARPReply:
+		return o.text("packet.is-at", a.SenderIP, a.SenderMAC)
+	}
+	return o.text("packet.arp", a.Operation)
+}
+
+// neighbor says what a neighbor solicitation asks or an advertisement tells.
+func (o *Options) neighbor(p *trace.Packet) string {
+	if p.ICMP.Type == trace.NeighborAdvertisement {
+		return o.text("packet.is-at", p.ICMP.Target, p.ICMP.MAC)
+	}
+	return o.text("packet.who-has", p.ICMP.Target, p.IP.Src)
 }
 
 // arrivalTrouble says why a stack will not take a packet that arrived; empty if nothing is wrong with it.
@@ -107,6 +134,8 @@ func (o *Options) arrivalTrouble(p *trace.Packet) string {
 		return o.text("arrival.ip-checksum")
 	case p.Kind == trace.PacketTCP && p.TCP.Checksum == trace.ChecksumBad:
 		return o.text("arrival.tcp-checksum")
+	case p.Kind == trace.PacketICMP && p.ICMP.Checksum == trace.ChecksumBad:
+		return o.text("arrival.icmp-checksum")
 	}
 	return ""
 }
