@@ -1146,7 +1146,7 @@ func TestHeader(t *testing.T) {
 		Start: netns.Start, Control: true,
 		Hosts: []trace.HostInfo{
 			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: []string{trace.CapabilityControl}},
-			{Name: "server", Address: "192.0.2.2/24", Stack: toy.Name, Version: "1", Unsupported: toy.Factory{}.Info().Unsupported},
+			{Name: "server", Address: "192.0.2.2/24", Stack: toy.Name, Version: "1", Unsupported: toy.Factory{}.Info().Unsupported, Capabilities: toy.Factory{}.Info().Capabilities},
 		},
 	}, got); d != "" {
 		t.Errorf("header (-want +got):\n%s", d)

@@ -483,7 +483,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(lines[0] + `{"n":1` + line[n:] + `{"end":{"at_ns":31536000000000001,"reason":"finished"}}` + "\n"))
 	}
 	f.Add([]byte("{\"trace\":\"connectlab\",\"version\":2,\"header\":{\"seed\":1,\"link\":\"ip\"}}\r\n {\"end\":{\"at_ns\":0,\"reason\":\"until\"}}"))
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		if name == "many" {
 			continue // as plain, a hundred times
 		}
@@ -525,7 +525,7 @@ func runStory(name string) ([]byte, error) {
 // TestStoriesReadBack: what the stories leave reads back to the same octets, and the trace that was kept is the one
 // that was written.
 func TestStoriesReadBack(t *testing.T) {
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		file := storyFile(t, name)
 		got, err := read(file)
 		if err != nil {

@@ -63,7 +63,7 @@ func TestInfo(t *testing.T) {
 		"RTO": "200ms to 2m0s", "initial RTO": "1s", "retransmissions": "15 at most", "SYN retransmissions": "6, not heeded", "always SYN cookies": "off",
 		"queue to the link": "1024 packets", "neighbor reachable": "30s, times 0.5 to 1.5",
 		"neighbor solicitations": "3, one each 1s, then no route to host",
-		"TIME-WAIT":         "1m0s", "TIME-WAIT reuse": "loopback only", "FIN-WAIT-2 after close": "1m0s",
+		"TIME-WAIT":              "1m0s", "TIME-WAIT reuse": "loopback only", "FIN-WAIT-2 after close": "1m0s",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)

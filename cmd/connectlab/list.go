@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace/view"
 
@@ -41,6 +43,8 @@ type listedStory struct {
 	EndAt     int64  `json:"end_at_ns"`
 	AsWritten bool   `json:"as_written"`
 	Failed    int    `json:"failed"`
+	// Lacks is what the first of the two stacks lacks that cannot do the story.
+	Lacks []string `json:"lacks"`
 }
 
 // What can become of the client's first connect().
@@ -48,6 +52,7 @@ const (
 	connectNone     = "none"
 	connectBlocked  = "blocked"
 	connectReturned = "returned"
+	connectNotRun   = "not-run" // a stack cannot do the story
 )
 
 type listedStack struct {
@@ -91,13 +96,22 @@ func (p *program) list(c *cli.Context) error {
 				}
 			}
 		}
+		row := listedStory{
+			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"), Connect: connectNone,
+			Lacks: []string{},
+		}
+		cfg := j.story.Config(w.config)
+		if lack := (*netns.LackError)(nil); errors.As(cfg.Capable(), &lack) {
+			row.About = p.text("cmd.list.lacks", lack.Stack, p.capabilities(lack.Lacks))
+			row.Connect, row.Lacks = connectNotRun, lack.Lacks
+			l.Stories = append(l.Stories, row)
+			continue
+		}
 		if _, err = p.record(&j, w.config, false); err != nil {
 			return err
 		}
-		row := listedStory{
-			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"), Connect: connectNone,
-			End: j.result.End.Reason.String(), EndAt: int64(j.result.End.At), AsWritten: j.result.AsWritten, Failed: len(j.result.Failures),
-		}
+		row.End, row.EndAt = j.result.End.Reason.String(), int64(j.result.End.At)
+		row.AsWritten, row.Failed = j.result.AsWritten, len(j.result.Failures)
 		switch o := j.result.Connect; {
 		case o.Returned:
 			row.Connect, row.Result, row.Errno, row.At = connectReturned, o.Result, string(o.Errno), int64(o.At)
@@ -143,6 +157,8 @@ func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 			connect, at = strings.TrimSpace(fmt.Sprintf("%d %s", s.Result, s.Errno)), time.Duration(s.At).String()
 		case connectBlocked:
 			connect = p.text("cmd.list.blocked")
+		case connectNotRun:
+			connect = p.text("cmd.list.not-run")
 		}
 		about, _, _ := strings.Cut(s.About, ". ")
 		about = strings.TrimSuffix(about, ".")

@@ -21,6 +21,7 @@ type story struct {
 	EndAt     int64 `json:"end_at_ns"`
 	AsWritten bool  `json:"as_written"`
 	Failed    int
+	Lacks     []string
 }
 
 type list struct {
@@ -52,6 +53,12 @@ func TestListAsJSON(t *testing.T) {
 	got := map[string]story{}
 	for _, s := range l.Stories {
 		names = append(names, s.Name)
+		if s.Connect == "not-run" {
+			if diff := cmp.Diff(map[string][]string{"ecn": {"ECN"}, "urgent": {"urgent data"}}[s.Name], s.Lacks); diff != "" || !strings.Contains(s.About, "gvisor") || s.End != "" {
+				t.Errorf("a story that is not run: %+v", s)
+			}
+			continue
+		}
 		if !strings.Contains(s.About, " ") || s.Client != "gvisor" || s.Server != "gvisor" || s.Failed != 0 || !s.AsWritten || s.End == "" {
 			t.Errorf("%+v", s)
 		}
@@ -66,7 +73,7 @@ func TestListAsJSON(t *testing.T) {
 		{Name: "refused", Connect: "returned", Result: -1, Errno: "ECONNREFUSED", At: 20e6, End: "finished"},
 		{Name: "fresh-send", Connect: "none", End: "finished"},
 	} {
-		want.Client, want.Server, want.AsWritten = "gvisor", "gvisor", true
+		want.Client, want.Server, want.AsWritten, want.Lacks = "gvisor", "gvisor", true, []string{}
 		want.EndAt = max(want.EndAt, got[want.Name].EndAt)
 		if diff := cmp.Diff(want, got[want.Name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
@@ -114,7 +121,8 @@ func TestListIsDocumented(t *testing.T) {
 func TestListTellsTheOutcome(t *testing.T) {
 	t.Parallel()
 	out := mustRun(t, "list", "--columns", "120")
-	for _, want := range []string{`(?m)^plain +0 +20ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2m7s +\S`, `(?m)^fresh-send +- +- +\S`, `── stack gvisor v\S+ ─`} {
+	for _, want := range []string{`(?m)^plain +0 +20ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2m7s +\S`, `(?m)^fresh-send +- +- +\S`,
+		`(?m)^ecn +cannot +- +the stack gvisor cannot do what it needs: ECN`, `(?m)^urgent +cannot +- +the stack gvisor cannot do what it needs: sending urgent`, `── stack gvisor v\S+ ─`} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("no line is %s:\n%s", want, out)
 		}

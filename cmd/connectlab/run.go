@@ -217,6 +217,9 @@ func (p *program) run(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := p.capable(&j, w.config); err != nil {
+			return err
+		}
 		jobs = append(jobs, j)
 	}
 	if c.IsSet("out") {
@@ -237,6 +240,28 @@ func (p *program) run(c *cli.Context) error {
 		}
 	}
 	return p.judge(c, jobs)
+}
+
+// capable is the error of a story that a stack cannot do, and says what it lacks.
+func (p *program) capable(j *job, cfg netns.Config) error {
+	cfg = j.story.Config(cfg)
+	lack, op := (*netns.LackError)(nil), (*netns.OpError)(nil)
+	if err := cfg.Capable(); errors.As(err, &lack) && errors.As(err, &op) {
+		return p.fail("cmd.lacks", j.name, lack.Stack, p.host(op.Host), p.capabilities(lack.Lacks))
+	}
+	return nil
+}
+
+// host is a host's name in a sentence.
+func (p *program) host(name string) string { return p.text(fmt.Sprintf("cmd.host.%s", name)) }
+
+// capabilities names what only some stacks can do.
+func (p *program) capabilities(names []string) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = p.text(fmt.Sprintf("capability.%s", strings.ReplaceAll(name, " ", "-")))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // runJob runs one story and prints it. Of a run that could not go on it prints what there is, and fails nevertheless.

@@ -40,7 +40,7 @@ func checkLines(t *testing.T, what, out string, columns int) {
 // Each story, in both languages and at three widths: it goes as it expects, and no line is too wide.
 func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(stacks[0].factory, stacks[0].factory) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			widths, languages := []int{60, 80, 120}, []string{"en", "ko"}

@@ -14,9 +14,9 @@ var storyFiles embed.FS
 
 // names are the built-in stories, in the order in which somebody new to all this would read them.
 var names = []string{
-	"plain", "refused", "silent-host", "syn-lost", "synack-lost", "last-ack-lost", "fresh-send", "simultaneous-open",
-	"simultaneous-close", "half-close", "abort", "half-open-a", "half-open-b", "full-accept-queue", "syn-cookies",
-	"send-and-close", "idle-year", "many",
+	"plain", "refused", "silent-host", "ipv6", "ethernet", "nobody-ethernet", "syn-lost", "synack-lost", "last-ack-lost", "fresh-send",
+	"simultaneous-open", "simultaneous-close", "half-close", "abort", "half-open-a", "half-open-b", "full-accept-queue", "syn-cookies",
+	"send-and-close", "corrupted", "reordered", "slow-reader", "ecn", "urgent", "idle-year", "many",
 }
 
 // Names are the names of the built-in stories, the simplest first. The slice is the caller's.

@@ -255,7 +255,7 @@ func itemsOf(s trace.State) []trace.Item {
 // MSS that a SYN cookie has not kept. It prints how often each was seen.
 func TestEveryItemIsObservable(t *testing.T) {
 	var numbers, hidden [trace.NumItems]int
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		tr := runBuiltin(t, name).Trace
 		infos := map[socketID]*trace.ControlInfo{}
 		states := map[socketID]trace.State{}

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // goldenStories are those whose ladders are held as a whole. Of the others facts_test.go holds the facts.
 var goldenStories = []string{
 	"plain", "refused", "syn-lost", "simultaneous-open", "simultaneous-close", "half-open-b", "syn-cookies", "abort",
+	"ethernet", "nobody-ethernet", "slow-reader",
 }
 
 // TestGoldenLadders compares the ladder of a story with the one in testdata/STORY.txtar: the story and its ladder. The

@@ -137,6 +137,26 @@ func TestTheWalkerSeesWhatIsWrong(t *testing.T) {
 				return e.Host == "server" && e.Socket == 9 && packetOf(e) != nil && e.Cause != 0
 			}).Socket = 10
 		}, "socket 10"},
+		{"a frame to a MAC address that nobody told", "ethernet", func(t *testing.T, tr *trace.Trace) {
+			findEvent(t, tr, segmentWith("client", false, trace.SYN)).Detail.(*trace.Sent).Packet.Octets[5]++
+		}, "and the host has heard of"},
+		{"a SYN before the answer", "ethernet", func(t *testing.T, tr *trace.Trace) {
+			answer := findEvent(t, tr, func(e *trace.Event) bool { _, ok := e.Detail.(*trace.Arrived); return ok && e.Host == "client" })
+			remove(tr, answer.N)
+		}, "and the host has heard of"},
+		{"an answer that nobody has asked for", "ethernet", func(t *testing.T, tr *trace.Trace) {
+			for i := range tr.Events {
+				if p := packetOf(&tr.Events[i]); p != nil && p.Kind == trace.PacketARP && p.ARP.Operation == trace.ARPRequest {
+					p.Octets[41]++
+				}
+			}
+		}, "and nobody has asked"},
+		{"a neighbor's timer where there are none", "nobody-ethernet", func(t *testing.T, tr *trace.Trace) {
+			tr.Header.Link = trace.LinkIP
+		}, "a timer without a socket"},
+		{"connect() ends with another error", "nobody-ethernet", func(t *testing.T, tr *trace.Trace) {
+			findEvent(t, tr, returnOf(tr, "client", "connect")).Detail.(*trace.Return).Errno = "ETIMEDOUT"
+		}, "comes back because of"},
 		{"an arrival too early", "plain", func(t *testing.T, tr *trace.Trace) {
 			e := findEvent(t, tr, segmentWith("server", true, trace.SYN))
 			for ; e.At == 10*time.Millisecond; e = tr.Event(e.N + 1) {

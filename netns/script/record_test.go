@@ -112,18 +112,65 @@ func (s *segment) is(f trace.Flags) bool {
 	return s.flags&(trace.SYN|trace.FIN|trace.RST|trace.ACK) == f
 }
 
-// readSegment reads the octets; ok is false for what is not a whole TCP segment in IPv4.
-func readSegment(o []byte) (s segment, ok bool) {
-	if len(o) < 40 || o[0]>>4 != 4 || o[9] != 6 {
+// behindEthernet is what a packet has behind the Ethernet header, and the EtherType; on another link all of it, and 0.
+func behindEthernet(p *trace.Packet) (o []byte, etherType uint16) {
+	if p.Link != trace.LinkEthernet {
+		return p.Octets, 0
+	}
+	if len(p.Octets) < 14 {
+		return nil, 0
+	}
+	return p.Octets[14:], binary.BigEndian.Uint16(p.Octets[12:])
+}
+
+// A neighborTalk is an ARP packet or a message of IPv6's neighbor discovery that asks for a MAC address or tells one.
+type neighborTalk struct {
+	asks     bool
+	from, of netip.Addr // who sends it, and whom it is about
+	mac      trace.MAC  // of from
+}
+
+func readNeighborTalk(p *trace.Packet) (n neighborTalk, ok bool) {
+	o, etherType := behindEthernet(p)
+	address := func(o []byte) netip.Addr {
+		a, _ := netip.AddrFromSlice(o)
+		return a
+	}
+	switch {
+	case etherType == 0x0806 && len(o) >= 28 && string(o[:7]) == "\x00\x01\x08\x00\x06\x04\x00":
+		n = neighborTalk{asks: o[7] == 1, from: address(o[14:18]), mac: trace.MAC(o[8:14]), of: address(o[24:28])}
+		if !n.asks {
+			n.of = n.from
+		}
+		return n, true
+	case etherType == 0x86dd && len(o) == 72 && o[6] == 58 && (o[40] == 135 || o[40] == 136):
+		return neighborTalk{asks: o[40] == 135, from: address(o[8:24]), mac: trace.MAC(o[66:72]), of: address(o[48:64])}, true
+	}
+	return n, false
+}
+
+// readSegment reads the octets; ok is false for what is not a whole TCP segment in IP without extension headers.
+func readSegment(p *trace.Packet) (s segment, ok bool) {
+	o, _ := behindEthernet(p)
+	var addresses, h []byte
+	switch {
+	case len(o) >= 40 && o[0]>>4 == 4 && o[9] == 6:
+		ihl, total := int(o[0]&15)*4, int(binary.BigEndian.Uint16(o[2:]))
+		if ihl < 20 || total > len(o) || total < ihl+20 {
+			return s, false
+		}
+		addresses, h = o[12:20], o[ihl:total]
+	case len(o) >= 60 && o[0]>>4 == 6 && o[6] == 6:
+		total := 40 + int(binary.BigEndian.Uint16(o[4:]))
+		if total > len(o) || total < 60 {
+			return s, false
+		}
+		addresses, h = o[8:40], o[40:total]
+	default:
 		return s, false
 	}
-	ihl, total := int(o[0]&15)*4, int(binary.BigEndian.Uint16(o[2:]))
-	if ihl < 20 || total > len(o) || total < ihl+20 {
-		return s, false
-	}
-	from, _ := netip.AddrFromSlice(o[12:16])
-	to, _ := netip.AddrFromSlice(o[16:20])
-	h := o[ihl:total]
+	from, _ := netip.AddrFromSlice(addresses[:len(addresses)/2])
+	to, _ := netip.AddrFromSlice(addresses[len(addresses)/2:])
 	offset := int(h[12]>>4) * 4
 	if offset < 20 || offset > len(h) {
 		return s, false
@@ -169,7 +216,7 @@ func readSegment(o []byte) (s segment, ok bool) {
 			sum += uint32(v) << (8 * (1 - i%2))
 		}
 	}
-	add(o[12:20])
+	add(addresses)
 	add(h)
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff

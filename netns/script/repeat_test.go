@@ -134,7 +134,7 @@ func (h *hashes) add(t testing.TB, r run, got, where string) {
 }
 
 func TestRepeatable(t *testing.T) {
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		t.Run(name, func(t *testing.T) {
 			count := *storyRuns
 			if name == "plain" {
@@ -175,7 +175,7 @@ func TestPrintHashes(t *testing.T) {
 		t.Skip("it runs in the processes that TestRepeatableInOtherProcesses starts")
 	}
 	fmt.Printf("processors %d\n", runtime.GOMAXPROCS(0))
-	names := script.Names()
+	names := gvisorStories()
 	slices.Reverse(names) // what ran before is another story than there
 	for _, name := range names {
 		for _, seed := range processSeeds {
@@ -190,7 +190,7 @@ func TestPrintHashes(t *testing.T) {
 
 func TestRepeatableInOtherProcesses(t *testing.T) {
 	var seen hashes
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		for _, seed := range processSeeds {
 			seen.check(t, run{name, seed}, "this process")
 		}
@@ -219,7 +219,7 @@ func TestRepeatableInOtherProcesses(t *testing.T) {
 				seen.add(t, r, sum, where)
 			}
 		}
-		if want := len(processSeeds) * len(script.Names()); found != want {
+		if want := len(processSeeds) * len(gvisorStories()); found != want {
 			t.Errorf("%s: %d hashes, want %d:\n%s", where, found, want, out)
 		}
 	}
@@ -228,7 +228,7 @@ func TestRepeatableInOtherProcesses(t *testing.T) {
 // A run depends neither on what ran before it in the process, nor on what runs beside it.
 func TestRepeatableBesideOthers(t *testing.T) {
 	var runs []run
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		for _, seed := range someSeeds {
 			runs = append(runs, run{name, seed})
 		}
@@ -262,7 +262,7 @@ func TestRepeatableBesideOthers(t *testing.T) {
 // The file that is written as it happens is that of the trace in memory.
 func TestStreamedFileIsTheTraceWritten(t *testing.T) {
 	t.Parallel()
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		for _, seed := range someSeeds {
 			streamed, err := fileOf(name, seed)
 			if err != nil {

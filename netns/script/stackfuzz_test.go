@@ -380,7 +380,7 @@ func ammunition(t testing.TB, name string) (packets [][]byte) {
 // FuzzStack throws the fuzzer's packets at a gVisor host through the link.
 func FuzzStack(f *testing.F) {
 	story := target(f)
-	for i, name := range script.Names() {
+	for i, name := range gvisorStories() {
 		var input []byte
 		for k, octets := range ammunition(f, name) {
 			if k == maxMissiles/2 {
@@ -455,7 +455,7 @@ func TestStackStandsRandomPackets(t *testing.T) {
 	worlds := unlessRace(80, 40)
 	story := target(t)
 	var packets [][]byte
-	for _, name := range script.Names() {
+	for _, name := range gvisorStories() {
 		packets = append(packets, ammunition(t, name)...)
 	}
 	thrown, reached := 0, map[string]int{}

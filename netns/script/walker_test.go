@@ -22,7 +22,9 @@ type walker struct {
 
 	root     *trace.Event // of the step; nil before the first
 	touched  []*seenSocket
-	segment  segment // of the root, if a segment arrived
+	segment  segment       // of the root, if a segment arrived
+	talk     *neighborTalk // of the root, if it was about a neighbor's MAC address
+	macs     map[neighbor]trace.MAC
 	changed  map[socketID]int
 	sockets  map[socketID]*seenSocket
 	numbers  map[string]int              // the highest number of a socket on each host
@@ -42,6 +44,15 @@ type way4 struct {
 	socket           socketID
 	source, destined netip.AddrPort
 }
+
+// neighbor is an address as one host knows it.
+type neighbor struct {
+	host string
+	addr netip.Addr
+}
+
+// neighborTimer is the name of a timer that is of no socket, but of a neighbor.
+const neighborTimer = "neighborEntry.timer"
 
 // seenSocket is what the walker knows of a socket.
 type seenSocket struct {
@@ -70,7 +81,7 @@ func walk(t *trace.Trace) []string {
 	w := &walker{
 		t: t, changed: map[socketID]int{}, sockets: map[socketID]*seenSocket{}, numbers: map[string]int{},
 		open: map[string]map[int]socketID{}, calls: map[int]*trace.Event{}, died: map[int]bool{}, arrived: map[int]int{},
-		fates: map[int]*trace.Event{}, highest: map[way4]uint32{}, acked: map[way4]uint32{}, heard: map[way4][]uint32{},
+		fates: map[int]*trace.Event{}, macs: map[neighbor]trace.MAC{}, highest: map[way4]uint32{}, acked: map[way4]uint32{}, heard: map[way4][]uint32{},
 	}
 	for i := range t.Events {
 		e := &t.Events[i]
@@ -223,6 +234,9 @@ func (w *walker) call(e *trace.Event, c *trace.Call) {
 }
 
 func (w *walker) timer(e *trace.Event, d *trace.Timer) {
+	if d.Name == neighborTimer && e.Socket == 0 && w.t.Header.Link == trace.LinkEthernet {
+		return
+	}
 	if e.Socket == 0 || d.Name == "" {
 		w.fail(e, "a timer without a socket or a name: %q", d.Name)
 		return
@@ -317,9 +331,9 @@ func (w *walker) arrival(e *trace.Event, d *trace.Arrived) {
 		if e.At >= at && e.At <= at+time.Second {
 			at = e.At
 		}
-	case ft.Kind == trace.Corrupted && ft.Octet < len(octets):
+	case ft.Kind == trace.Corrupted && w.behindLink(ft.Octet) < len(octets):
 		octets = slices.Clone(octets)
-		octets[ft.Octet] ^= 0x80 >> ft.Bit
+		octets[w.behindLink(ft.Octet)] ^= 0x80 >> ft.Bit
 	}
 	if e.At != at {
 		w.fail(e, "the packet of %d arrives at %v and should at %v", sent.N, e.At, at)
@@ -328,9 +342,16 @@ func (w *walker) arrival(e *trace.Event, d *trace.Arrived) {
 		w.fail(e, "the octets are not those of %d, or differ in other bits than the link corrupted", sent.N)
 	}
 	w.order(e, sent)
-	w.segment = segment{}
-	seg, ok := readSegment(d.Packet.Octets)
+	w.segment, w.talk = segment{}, nil
+	if talk, ok := readNeighborTalk(d.Packet); ok {
+		w.talk = &talk
+		w.macs[neighbor{e.Host, talk.from}] = talk.mac
+	}
+	seg, ok := readSegment(d.Packet)
 	if !ok {
+		if e.Socket != 0 {
+			w.fail(e, "it is no segment, and for socket %d", e.Socket)
+		}
 		return
 	}
 	w.segment = seg
@@ -341,6 +362,14 @@ func (w *walker) arrival(e *trace.Event, d *trace.Arrived) {
 		to := way4{idOf(e), seg.dst, seg.src}
 		w.heard[to] = append(w.heard[to], seg.end())
 	}
+}
+
+// behindLink is where an octet stands that is counted from the IP header.
+func (w *walker) behindLink(octet int) int {
+	if w.t.Header.Link == trace.LinkEthernet {
+		return 14 + octet
+	}
+	return octet
 }
 
 // order: what was sent earlier and had no fate arrives earlier.
@@ -385,8 +414,14 @@ func (w *walker) fate(e *trace.Event, d *trace.Fate) {
 
 func (w *walker) sent(e *trace.Event, d *trace.Sent) {
 	w.inFlight = append(w.inFlight, e)
-	seg, ok := readSegment(d.Packet.Octets)
+	seg, ok := readSegment(d.Packet)
+	if w.t.Header.Link == trace.LinkEthernet {
+		w.frame(e, d.Packet, &seg, ok)
+	}
 	if !ok {
+		if e.Socket != 0 {
+			w.fail(e, "it is no segment, and of socket %d", e.Socket)
+		}
 		return
 	}
 	if info := w.t.Header.Host(e.Host); info == nil || !strings.HasPrefix(info.Address, seg.src.Addr().String()+"/") {
@@ -422,8 +457,47 @@ func (w *walker) sent(e *trace.Event, d *trace.Sent) {
 	}
 }
 
+// frame: each goes from the host's own MAC address to one that the host has heard of, and a question goes to many.
+func (w *walker) frame(e *trace.Event, p *trace.Packet, seg *segment, isSegment bool) {
+	dst, src := trace.MAC(p.Octets), trace.MAC(p.Octets[6:])
+	own := w.t.Header.Host(e.Host)
+	if src != own.MAC {
+		w.fail(e, "the frame comes from %v", src)
+	}
+	talk, isTalk := readNeighborTalk(p)
+	switch {
+	case isSegment:
+		if mac, known := w.macs[neighbor{e.Host, seg.dst.Addr()}]; !known || mac != dst {
+			w.fail(e, "it is sent to %v, and the host has heard of %v for %v", dst, mac, seg.dst.Addr())
+		}
+	case !isTalk:
+		w.fail(e, "it is neither a segment nor about a neighbor")
+	case talk.mac != own.MAC || !strings.HasPrefix(own.Address, talk.from.String()+"/"):
+		w.fail(e, "it tells that %v is %v", talk.from, talk.mac)
+	case !talk.asks:
+		asked := w.root != nil && w.talk != nil && w.talk.asks && w.talk.of == talk.of && w.talk.mac == dst
+		if _, arrival := w.root.Detail.(*trace.Arrived); !arrival || !asked {
+			w.fail(e, "%v tells its MAC address, and nobody has asked", talk.from)
+		}
+	case dst[0]&1 == 1: // to many, since nobody is known yet, or nobody answers
+		timer, again := w.root.Detail.(*trace.Timer)
+		if _, known := w.macs[neighbor{e.Host, talk.of}]; known || again && timer.Name != neighborTimer {
+			w.fail(e, "it asks for %v, which is known: %v, because of %d", talk.of, known, e.Cause)
+		}
+	}
+}
+
+// waited reports whether the root is the answer for which packets to an address have waited.
+func (w *walker) waited(to netip.Addr) bool {
+	_, arrival := w.root.Detail.(*trace.Arrived)
+	return arrival && w.talk != nil && w.talk.from == to
+}
+
 // sentBecause says what may let a socket send such a segment.
 func (w *walker) sentBecause(e *trace.Event, s *seenSocket, seg *segment) {
+	if w.waited(seg.dst.Addr()) {
+		return // a call, a segment or a timer has let the socket send it, earlier
+	}
 	from := way4{idOf(e), seg.src, seg.dst}
 	end, sentBefore := w.highest[from]
 	fresh := !sentBefore || before(end, seg.end())
@@ -510,9 +584,22 @@ func (w *walker) sentFrom(e *trace.Event, s *seenSocket, seg *segment) {
 	if seg.flags.Has(trace.SYN) || s.state == trace.SynReceived {
 		shift = 0
 	}
-	if known && seg.window != min(wnd>>shift, 65535) {
+	// recv() may open it in several steps, each told at once; the socket was looked at behind the last.
+	opening := w.sendsAgain(e) && seg.window < wnd>>shift
+	if known && !opening && seg.window != min(wnd>>shift, 65535) {
 		w.fail(e, "it offers a window of %d, and RCV.WND is %d with a shift of %d", seg.window, wnd, shift)
 	}
+}
+
+// sendsAgain reports whether a call to receive lets the same socket send one more segment.
+func (w *walker) sendsAgain(e *trace.Event) bool {
+	call, ok := w.root.Detail.(*trace.Call)
+	next := w.t.Event(e.N + 1)
+	if !ok || call.Name != "recv" && call.Name != "recvall" || next == nil {
+		return false
+	}
+	_, sent := next.Detail.(*trace.Sent)
+	return sent && next.Cause == e.Cause && next.Socket == e.Socket
 }
 
 func (w *walker) state(e *trace.Event, d *trace.StateChange) {
@@ -568,7 +655,7 @@ func (w *walker) stateBecause(e *trace.Event, s *seenSocket, d *trace.StateChang
 			return "that is a call on another socket"
 		}
 	case *trace.Timer:
-		if timer = r.Name; w.root.Socket != e.Socket {
+		if timer = r.Name; w.root.Socket != e.Socket && timer != neighborTimer {
 			return "that is another socket's timer"
 		}
 	case *trace.HostChange:
@@ -607,7 +694,7 @@ func (w *walker) stateBecause(e *trace.Event, s *seenSocket, d *trace.StateChang
 	case move{trace.SynSent, trace.Established}:
 		return only(in != nil && in.is(trace.SYN|trace.ACK) && acksAll, "a SYN,ACK of the SYN does that")
 	case move{trace.SynSent, trace.Closed}:
-		return only(reset && acksAll || strings.Contains(timer, "retransmit") || called("close", "abort", "shutdown") || reboot,
+		return only(reset && acksAll || strings.Contains(timer, "retransmit") || timer == neighborTimer || called("close", "abort", "shutdown") || reboot,
 			"a RST that acknowledges the SYN does that, or the timer, or close()")
 	case move{trace.SynReceived, trace.Established}:
 		return only(in != nil && !in.flags.Has(trace.RST) && !in.flags.Has(trace.FIN) && acksAll, "an ACK of the SYN does that")
@@ -737,6 +824,9 @@ func byCall(call *trace.Call, had *[trace.NumItems]trace.Value, c *trace.Change)
 	case "recv", "recvall":
 		// What the application takes makes room for more.
 		yes = c.Item == trace.ReceiveBufferUsed || c.Item == trace.ReceiveMemoryUsed || c.Item == trace.RcvWnd
+	case "setsockopt":
+		yes = c.Item == trace.SendBufferLimit && strings.Contains(call.Text, "SO_SNDBUF") ||
+			c.Item == trace.ReceiveBufferLimit && strings.Contains(call.Text, "SO_RCVBUF")
 	case "close", "shutdown", "abort":
 		switch c.Item {
 		case trace.SndNxt: // of the FIN
@@ -835,7 +925,9 @@ func (w *walker) comeBack(e *trace.Event, d *trace.Return) {
 		w.fail(e, "the result is %d and the error %q", d.Result, d.Errno)
 	}
 	// What lets a call come back is the call itself, or something on its socket or on a connection that came to it.
-	if w.root.N != d.Call && w.root.Socket != e.Socket {
+	timer, _ := w.root.Detail.(*trace.Timer)
+	neighbors := timer != nil && timer.Name == neighborTimer && d.Errno == "EHOSTUNREACH" // it is of no socket
+	if w.root.N != d.Call && w.root.Socket != e.Socket && !neighbors {
 		if r := w.sockets[idOf(w.root)]; r == nil || r.listener != e.Socket {
 			w.fail(e, "%s() comes back because of %d, which is on socket %d", c.Name, w.root.N, w.root.Socket)
 		}

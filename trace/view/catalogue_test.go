@@ -86,6 +86,10 @@ func madeKeys() []string {
 	for _, part := range []string{"reserved", "AE", "ECN", "control"} {
 		keys = append(keys, "bits.became-"+part+".bits")
 	}
+	for _, capability := range capabilities {
+		keys = append(keys, keyed("capability.", capability))
+	}
+	keys = append(keys, "cmd.host.client", "cmd.host.server")
 	for _, story := range stories {
 		for i := 1; i <= 3; i++ {
 			keys = append(keys, fmt.Sprintf("story.%s.%d", story, i))
@@ -120,8 +124,12 @@ func TestTimersHaveWords(t *testing.T) {
 	}
 }
 
+// capabilities are what only some stacks can do.
+var capabilities = []string{"Ethernet", "IPv6", "ECN", "urgent data"}
+
 // stories are those that the program has built in.
 var stories = []string{
+	"ipv6", "ethernet", "nobody-ethernet", "corrupted", "reordered", "slow-reader", "ecn", "urgent",
 	"plain", "refused", "silent-host", "syn-lost", "synack-lost", "last-ack-lost", "fresh-send", "simultaneous-open", "simultaneous-close",
 	"half-close", "abort", "half-open-a", "half-open-b", "full-accept-queue", "syn-cookies", "send-and-close", "idle-year", "many",
 }

@@ -78,7 +78,7 @@ func checkView(t testing.TB, what string, draw func(*bytes.Buffer, Options) erro
 
 func TestNoViewIsWiderThanItsColumns(t *testing.T) {
 	traces := map[string]*trace.Trace{"trouble": troubled(t)}
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		traces[name] = story(t, name)
 	}
 	for name, tr := range traces {
@@ -232,7 +232,7 @@ func TestLadderSaysWhatHappened(t *testing.T) {
 
 // TestEveryPacketIsDrawn counts the tails and heads of arrows against the events.
 func TestEveryPacketIsDrawn(t *testing.T) {
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		tr := story(t, name)
 		sent, arrived := 0, 0
 		for i := range tr.Events {

@@ -55,7 +55,7 @@ func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string
 // storyPackets are the stories' packets, of each story one of each set of control bits and each length.
 func storyPackets(tb testing.TB) (packets [][]byte) {
 	tb.Helper()
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		story, err := script.Builtin(name)
 		if err != nil {
 			tb.Fatal(err)
@@ -82,7 +82,7 @@ func storyPackets(tb testing.TB) (packets [][]byte) {
 // gopacket/layers agrees with package wire on every packet of every story.
 func TestAgainstGopacketInStories(t *testing.T) {
 	var all tally
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		before := all
 		for _, seed := range []uint64{1, 2, 3} {
 			all.compare(t, name, seed)

@@ -1,6 +1,7 @@
 // Package toy is a second stack for tests, so that nothing of gVisor's shape leaks into netns.Stack and what is built on
 // it: polled, no goroutine, no timer, nothing to look into. It can do the plain story on a link that loses nothing, and
-// no more: it retransmits nothing, takes segments in their order only, and has no state but "established".
+// besides only what gVisor cannot: it agrees on ECN and sends urgent data. It retransmits nothing, takes segments in their
+// order only, answers no congestion, and has no state but "established".
 package toy
 
 import (
@@ -28,7 +29,10 @@ type Stack struct {
 
 // Info makes Factory a netns.Factory.
 func (Factory) Info() netns.Info {
-	return netns.Info{Name: Name, Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt", "shutdown"}}
+	return netns.Info{
+		Name: Name, Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt but SO_OOBINLINE", "shutdown"},
+		Capabilities: []string{netns.CapabilityIPv6, netns.CapabilityECN, netns.CapabilityUrgent},
+	}
 }
 
 // New makes Factory a netns.Factory.
@@ -67,14 +71,24 @@ func (t *Stack) Deliver(octets []byte) {
 		}
 	}
 	for _, l := range t.sockets {
-		if l.listening && l.local == p.Destination() && p.TCP.Flags == trace.SYN {
+		if l.listening && l.local == p.Destination() && p.TCP.Flags&^ecnSetup == trace.SYN {
 			s := &Socket{stack: t, local: l.local, remote: p.Source(), listener: l, next: trace.Seq(t.env.Seed[0]), expect: p.TCP.Seq.Add(1)}
 			t.sockets = append(t.sockets, s)
-			s.send(trace.SYN|trace.ACK, nil)
+			flags := trace.SYN | trace.ACK
+			if s.ecn = t.env.ECN && p.TCP.Flags.Has(ecnSetup); s.ecn {
+				flags |= trace.ECE
+			}
+			s.send(flags, nil, 0)
 			return
 		}
 	}
 }
+
+// ecnSetup is what a SYN has beside SYN that asks for ECN (RFC 3168, Section 6.1.1); the answer has ECE alone.
+const ecnSetup = trace.ECE | trace.CWR
+
+// ect is the codepoint ECT(0) in the two lower bits of TOS: a packet of a connection that uses ECN.
+const ect = 2
 
 // A Socket is a connection, or a listener, of the toy: a netns.Socket. Stack.Socket makes it.
 type Socket struct {
@@ -83,18 +97,22 @@ type Socket struct {
 	local, remote          netip.AddrPort
 	listening, established bool
 	peerDone               bool // its FIN came
+	ecn                    bool // both sides use it
 	listener               *Socket
 	queue                  []*Socket
 	next, expect           trace.Seq
 	data                   []byte
 }
 
-// send sends a segment, and counts what it occupies.
-func (s *Socket) send(flags trace.Flags, data []byte) {
+// send sends a segment, and counts what it occupies. urgent is the urgent pointer.
+func (s *Socket) send(flags trace.Flags, data []byte, urgent int) {
 	p := trace.Packet{Kind: trace.PacketTCP}
-	p.IP = trace.IPHeader{Version: 4, HeaderLen: 20, Src: s.local.Addr(), Dst: s.remote.Addr(), Protocol: 6, TTL: 64}
+	p.IP = trace.IPHeader{Src: s.local.Addr(), Dst: s.remote.Addr(), TTL: 64}
+	if s.ecn && len(data) > 0 {
+		p.IP.TOS = ect
+	}
 	p.TCP = trace.Segment{
-		SrcPort: s.local.Port(), DstPort: s.remote.Port(), Seq: s.next, HeaderLen: 20, Flags: flags, Window: 65535, DataLen: len(data),
+		SrcPort: s.local.Port(), DstPort: s.remote.Port(), Seq: s.next, Flags: flags, Window: 65535, Urgent: uint16(urgent), DataLen: len(data),
 	}
 	if flags.Has(trace.ACK) {
 		p.TCP.Ack = s.expect
@@ -106,9 +124,10 @@ func (s *Socket) send(flags trace.Flags, data []byte) {
 func (s *Socket) segment(p *trace.Packet) {
 	seg := &p.TCP
 	switch {
-	case seg.Flags == trace.SYN|trace.ACK && !s.established:
+	case seg.Flags&^ecnSetup == trace.SYN|trace.ACK && !s.established:
 		s.expect, s.established = seg.Seq.Add(1), true
-		s.send(trace.ACK, nil)
+		s.ecn = s.stack.env.ECN && seg.Flags&ecnSetup == trace.ECE
+		s.send(trace.ACK, nil, 0)
 		return
 	case s.listener != nil && !s.established:
 		s.established = true
@@ -120,7 +139,7 @@ func (s *Socket) segment(p *trace.Packet) {
 	s.data = append(s.data, p.Data()...)
 	s.expect = s.expect.Add(seg.Len())
 	s.peerDone = s.peerDone || seg.Flags.Has(trace.FIN)
-	s.send(trace.ACK, nil)
+	s.send(trace.ACK, nil, 0)
 }
 
 func (s *Socket) Bind(a netip.AddrPort) error { s.local = a; return nil }
@@ -145,21 +164,41 @@ func (s *Socket) Connect(remote netip.AddrPort) error {
 		s.stack.port++
 		s.local, s.remote = netip.AddrPortFrom(s.stack.env.Address.Addr(), s.stack.port), remote
 		s.next = trace.Seq(s.stack.env.Seed[0])
-		s.send(trace.SYN, nil)
+		flags := trace.SYN
+		if s.stack.env.ECN {
+			flags |= ecnSetup
+		}
+		s.send(flags, nil, 0)
 	}
 	return netns.ErrInProgress
 }
 
-func (s *Socket) Send(data []byte) (int, error) {
+func (s *Socket) Send(data []byte) (int, error) { return s.give(data, false) }
+
+// SendUrgent makes Socket a netns.UrgentSender: the urgent pointer points behind the last octet (RFC 9293, Section 3.1).
+func (s *Socket) SendUrgent(data []byte) (int, error) { return s.give(data, true) }
+
+func (s *Socket) give(data []byte, urgent bool) (int, error) {
 	if !s.established {
 		return 0, netns.ErrNotConnected
 	}
 	for rest := data; len(rest) > 0; {
-		n := min(len(rest), 1000)
-		s.send(trace.PSH|trace.ACK, rest[:n])
+		n, flags, pointer := min(len(rest), 1000), trace.PSH|trace.ACK, 0
+		if urgent {
+			flags, pointer = flags|trace.URG, len(rest)
+		}
+		s.send(flags, rest[:n], pointer)
 		rest = rest[n:]
 	}
 	return len(data), nil
+}
+
+// SetOption takes what the toy does anyway: urgent octets stay among the data.
+func (s *Socket) SetOption(option netns.Option, value int) error {
+	if option == netns.OOBInline && value != 0 {
+		return nil
+	}
+	return netns.ErrUnsupported
 }
 
 func (s *Socket) Receive(buf []byte) (int, error) {
@@ -173,7 +212,7 @@ func (s *Socket) Receive(buf []byte) (int, error) {
 
 func (s *Socket) Close() error {
 	if s.established {
-		s.send(trace.FIN|trace.ACK, nil)
+		s.send(trace.FIN|trace.ACK, nil, 0)
 	}
 	return nil
 }

@@ -1,0 +1,22 @@
+// The link turns one bit of a segment's data. The checksum shows it, and nobody has to say anything.
+
+--define=BYTES=5
+--fault="corrupt client data#1 55.6"
+
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4, BYTES) = BYTES
+server: recvall(4) = 0
+server: close(4) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, BYTES) = BYTES
+client: 1 close(3) = 0
+
+// The segment has arrived at .030, and for the server it was none.
+.031 info(server 3#1, "RCV.NXT") = 1
+.031 state(server 3#1) = ESTABLISHED
+.9 info(server 3#1, "RCV.NXT") = 6
