@@ -51,7 +51,7 @@ type Config struct {
 	// Family is that of the hosts' addresses: 192.0.2.1 and 192.0.2.2 (RFC 5737), or 2001:db8::1 and 2001:db8::2 (RFC 3849).
 	// Zero: IPv4.
 	Family Family
-	// Needs are what only some stacks can do and the run asks of both: the capabilities below. What Link and Family need is
+	// Needs are what only some stacks can do and the run asks of both: see Needed. What Link and Family need is
 	// among them without being named.
 	Needs []string
 	// Delay is what the link takes, one way, up to MaxTime. Zero: DefaultDelay; NoLinkDelay: no time, which is 0 in the
@@ -142,17 +142,9 @@ func (c *Config) normalize() error {
 	return nil
 }
 
-// What only some stacks can do, and a run can need: Config.Needs.
-const (
-	CapabilityEthernet = "Ethernet"    // frames, with ARP for IPv4 and neighbor discovery for IPv6
-	CapabilityIPv6     = "IPv6"        //
-	CapabilityECN      = "ECN"         // explicit congestion notification (RFC 3168); the run asks both stacks to use it
-	CapabilityUrgent   = "urgent data" // UrgentSender
-)
-
 // Needed are the capabilities that a run can need, in the order in which they are listed. The slice is the caller's.
 func Needed() []string {
-	return []string{CapabilityEthernet, CapabilityIPv6, CapabilityECN, CapabilityUrgent}
+	return []string{trace.CapabilityEthernet, trace.CapabilityIPv6, trace.CapabilityECN, trace.CapabilityUrgent}
 }
 
 // A LackError is a stack that cannot do what a run needs.
@@ -170,10 +162,10 @@ func (e *LackError) Error() string {
 func (c *Config) needs() []string {
 	needs := slices.Clone(c.Needs)
 	if c.Family == IPv6 {
-		needs = append(needs, CapabilityIPv6)
+		needs = append(needs, trace.CapabilityIPv6)
 	}
 	if c.Link == trace.LinkEthernet {
-		needs = append(needs, CapabilityEthernet)
+		needs = append(needs, trace.CapabilityEthernet)
 	}
 	return needs
 }

@@ -194,7 +194,7 @@ func (h *host) descriptor(fd int) *descriptor {
 func (h *host) boot(cfg *Config, now time.Duration) error {
 	stack, err := h.factory.New(Env{
 		Host: h.name, Address: h.addr, Link: cfg.Link, MAC: h.mac, MTU: cfg.MTU,
-		ECN: slices.Contains(cfg.Needs, CapabilityECN), Seed: stackSeed(cfg.Seed, h.name, h.generation),
+		ECN: slices.Contains(cfg.Needs, trace.CapabilityECN), Seed: stackSeed(cfg.Seed, h.name, h.generation),
 		Generation: h.generation, Start: Start, Now: now,
 	})
 	if err != nil {

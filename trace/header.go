@@ -44,6 +44,14 @@ type HostInfo struct {
 // in the record.
 const CapabilityControl = "control information"
 
+// What a run can need of its stacks (Header.Needs), and only some can do.
+const (
+	CapabilityEthernet = "Ethernet"    // frames, with ARP for IPv4 and neighbor discovery for IPv6
+	CapabilityIPv6     = "IPv6"        //
+	CapabilityECN      = "ECN"         // explicit congestion notification (RFC 3168); the run asks both stacks to use it
+	CapabilityUrgent   = "urgent data" // a program can send some (RFC 9293, Section 3.8.5)
+)
+
 // Setting is one setting of a stack, as it prints.
 type Setting struct{ Name, Value string }
 

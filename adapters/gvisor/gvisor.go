@@ -66,7 +66,7 @@ func (f *Factory) Info() netns.Info {
 }
 
 // capabilities are those that a run can need. gVisor does not know ECN (it keeps the two bits of TOS zero) nor urgent data.
-var capabilities = []string{netns.CapabilityEthernet, netns.CapabilityIPv6}
+var capabilities = []string{trace.CapabilityEthernet, trace.CapabilityIPv6}
 
 func (f *Factory) queueLength() int { return cmp.Or(f.QueueLength, 1024) }
 

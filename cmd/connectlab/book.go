@@ -49,7 +49,7 @@ func (p *program) book(c *cli.Context) error {
 	}
 	names := c.Args().Slice()
 	if len(names) == 0 {
-		names = script.Names()
+		names = script.NamesFor(w.config.Client, w.config.Server)
 	}
 	var jobs []job
 	for _, name := range names {

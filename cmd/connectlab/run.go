@@ -170,7 +170,7 @@ func (p *program) job(name string, w *world) (j job, err error) {
 			}
 		}
 	}
-	return j, nil
+	return j, p.capable(&j, w.config)
 }
 
 // maxStory is how long a story can be, octets: what is longer is something else.
@@ -215,9 +215,6 @@ func (p *program) run(c *cli.Context) error {
 	for _, name := range names {
 		j, err := p.job(name, &w)
 		if err != nil {
-			return err
-		}
-		if err := p.capable(&j, w.config); err != nil {
 			return err
 		}
 		jobs = append(jobs, j)

@@ -31,7 +31,7 @@ type Stack struct {
 func (Factory) Info() netns.Info {
 	return netns.Info{
 		Name: Name, Version: "1", Unsupported: []string{"abort", "getsockopt", "setsockopt but SO_OOBINLINE", "shutdown"},
-		Capabilities: []string{netns.CapabilityIPv6, netns.CapabilityECN, netns.CapabilityUrgent},
+		Capabilities: []string{trace.CapabilityIPv6, trace.CapabilityECN, trace.CapabilityUrgent},
 	}
 }
 
