@@ -1106,6 +1106,12 @@ func TestConfigErrors(t *testing.T) {
 		"configure: an MTU of 575: it must be between 576 and 65535 octets":                        toys(netns.Config{MTU: 575}),
 		"configure: an MTU of 65536":                                                               toys(netns.Config{MTU: 65536}),
 		"configure: an MTU of -1":                                                                  toys(netns.Config{MTU: -1}),
+		"configure: an MTU of 1279: it must be between 1280 and 65535 octets":                      toys(netns.Config{Family: netns.IPv6, MTU: 1279}),
+		"configure: a link 2, which there is not":                                                  toys(netns.Config{Link: 2}),
+		"configure: an address family 2, which there is not":                                       toys(netns.Config{Family: 2}),
+		`configure: unknown need "speed": the needs are Ethernet, IPv6, ECN, urgent data`:          toys(netns.Config{Needs: []string{"speed"}}),
+		"client: configure: the stack toy cannot do what this run needs: Ethernet":                 toys(netns.Config{Link: trace.LinkEthernet, Needs: []string{"ECN", "Ethernet"}}),
+		"server: configure: the stack toy cannot do what this run needs: Ethernet":                 {Client: closes, Server: toy.Factory{}, Link: trace.LinkEthernet},
 		"configure: a delay of -2ns: it cannot be negative":                                        toys(netns.Config{Delay: -2}),
 		"configure: until -1s: it cannot be negative":                                              toys(netns.Config{Until: -time.Second}),
 		"configure: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years":          toys(netns.Config{Delay: netns.MaxTime + 1}),
@@ -1145,7 +1151,7 @@ func TestHeader(t *testing.T) {
 		Story: trace.Story{Name: "s", Text: "t"}, Seed: 3, MTU: 900, Faults: []string{"drop client SYN#9"}, Until: time.Minute,
 		Start: netns.Start, Control: true,
 		Hosts: []trace.HostInfo{
-			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: []string{trace.CapabilityControl}},
+			{Name: "client", Address: "192.0.2.1/24", Stack: "puppet", Version: "1", Capabilities: append(netns.Needed(), trace.CapabilityControl)},
 			{Name: "server", Address: "192.0.2.2/24", Stack: toy.Name, Version: "1", Unsupported: toy.Factory{}.Info().Unsupported, Capabilities: toy.Factory{}.Info().Capabilities},
 		},
 	}, got); d != "" {

@@ -60,7 +60,7 @@ func (p *puppet) Take(buf []byte) (packet []byte, lost, ok bool) {
 func (p *puppet) Deliver(octets []byte) {
 	p.touched = nil
 	if p.onDeliver != nil {
-		packet := trace.Packet{Octets: octets, Len: len(octets)}
+		packet := trace.Packet{Octets: octets, Len: len(octets), Link: p.env.Link}
 		wire.Decode(&packet)
 		p.onDeliver(p, &packet)
 	}
@@ -238,10 +238,12 @@ func (s *puppetSocket) Option(o netns.Option) (int, error) {
 func (s *puppetSocket) LocalAddr() netip.AddrPort  { return s.local }
 func (s *puppetSocket) RemoteAddr() netip.AddrPort { return s.remote }
 
-// factory makes stacks with a function.
+// factory makes stacks with a function. They can do all that a run can need, since they do what they are told.
 type factory func(netns.Env) (netns.Stack, error)
 
-func (factory) Info() netns.Info                         { return netns.Info{Name: "puppet", Version: "1"} }
+func (factory) Info() netns.Info {
+	return netns.Info{Name: "puppet", Version: "1", Capabilities: netns.Needed()}
+}
 func (f factory) New(env netns.Env) (netns.Stack, error) { return f(env) }
 
 // blind makes puppets that cannot be looked into; set, which may be nil, tells each what to do.
