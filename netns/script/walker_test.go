@@ -159,6 +159,13 @@ func (w *walker) endStep() {
 		s.ended = s.gone()
 	}
 	w.touched = w.touched[:0]
+	if h, ok := r.Detail.(*trace.HostChange); ok && h.What == trace.Reboot { // the stack that went knew them to the last
+		for n := range w.macs {
+			if n.host == r.Host {
+				delete(w.macs, n)
+			}
+		}
+	}
 	if _, ok := r.Detail.(*trace.Timer); ok && !w.hasEffect(r.N) {
 		w.fail(r, "a timer that did nothing is no event")
 	}

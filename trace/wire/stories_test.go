@@ -17,11 +17,16 @@ type tally struct{ packets, fields int }
 // compare has the oracle look at each packet of a run: as it was sent, and as it arrived.
 func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string) {
 	t.Helper()
+	n.compareOn(t, netns.Config{Seed: seed}, name, faults...)
+}
+
+func (n *tally) compareOn(t *testing.T, config netns.Config, name string, faults ...string) {
+	t.Helper()
 	story, err := script.Builtin(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: seed}
+	config.Client, config.Server = &gvisor.Factory{}, &gvisor.Factory{}
 	for _, rule := range faults {
 		f, err := netns.ParseFault(rule)
 		if err != nil {
@@ -31,7 +36,7 @@ func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string
 	}
 	result, err := script.Run(story, config)
 	if err != nil {
-		t.Fatalf("%s, seed %d, faults %q: %v", name, seed, faults, err)
+		t.Fatalf("%s, seed %d, faults %q: %v", name, config.Seed, faults, err)
 	}
 	for _, e := range result.Trace.Events {
 		var p *trace.Packet
@@ -47,7 +52,7 @@ func (n *tally) compare(t *testing.T, name string, seed uint64, faults ...string
 		n.packets++
 		n.fields += fields
 		if err != nil {
-			t.Errorf("%s, seed %d, faults %q, event %d: %v\n%x", name, seed, faults, e.N, err, p.Octets)
+			t.Errorf("%s, seed %d, faults %q, event %d: %v\n%x", name, config.Seed, faults, e.N, err, p.Octets)
 		}
 	}
 }
@@ -87,6 +92,8 @@ func TestAgainstGopacketInStories(t *testing.T) {
 		for _, seed := range []uint64{1, 2, 3} {
 			all.compare(t, name, seed)
 		}
+		all.compareOn(t, netns.Config{Link: trace.LinkEthernet}, name)
+		all.compareOn(t, netns.Config{Link: trace.LinkEthernet, Family: netns.IPv6}, name)
 		t.Logf("%-18s %5d packets %7d fields", name, all.packets-before.packets, all.fields-before.fields)
 	}
 	t.Logf("%-18s %5d packets %7d fields", "all stories", all.packets, all.fields)
@@ -101,6 +108,9 @@ func TestAgainstGopacketInCorruptedStories(t *testing.T) {
 	for seed := range uint64(10) {
 		all.compare(t, "plain", seed, "corrupt client any 50%", "corrupt server any 50%")
 		all.compare(t, "send-and-close", seed, "corrupt client any 30%")
+		for _, family := range []netns.Family{netns.IPv4, netns.IPv6} { // ARP and neighbor discovery too
+			all.compareOn(t, netns.Config{Seed: seed, Link: trace.LinkEthernet, Family: family}, "plain", "corrupt client any 50%", "corrupt server any 50%")
+		}
 	}
 	const header = 60 // of IP, without options, and TCP with those of a SYN
 	for octet := 1; octet < header; octet++ {
