@@ -79,8 +79,8 @@ func TestInfo(t *testing.T) {
 
 // A stack that nobody uses is silent for ever.
 func TestNothingIsSentBeforeTheFirstCall(t *testing.T) {
-	for _, network := range []string{"192.0.2.0/24", "2001:db8::/64"} {
-		p := newPair(t, network)
+	for _, network := range []string{"192.0.2.0/24", "2001:db8::/64", "192.0.2.0/24 ethernet", "2001:db8::/64 ethernet"} {
+		p := newPairIn(t, environmentsNamed(network), &Factory{})
 		c := p.socket(p.client)
 		p.must(c.Bind(netip.AddrPortFrom(p.client.addr.Addr(), 0)))
 		p.must(c.Listen(1))
@@ -99,10 +99,19 @@ func TestNothingIsSentBeforeTheFirstCall(t *testing.T) {
 	}
 }
 
+// environmentsNamed are those of a network, and of a link if one stands behind it.
+func environmentsNamed(name string) [2]netns.Env {
+	network, link, _ := strings.Cut(name, " ")
+	if link == "ethernet" {
+		return environmentsOn(trace.LinkEthernet, network)
+	}
+	return environments(network)
+}
+
 // story is the life of some connections with losses, and all the octets that were sent in it.
 func story(tb testing.TB, network string, seed byte) []byte {
 	p := &pair{tb: tb}
-	envs := environments(network)
+	envs := environmentsNamed(network)
 	envs[0].Seed[1], envs[1].Seed[1] = seed, seed
 	p.client, p.server = p.boot(&Factory{}, envs[0]), p.boot(&Factory{}, envs[1])
 	p.client.peer, p.server.peer = p.server, p.client
@@ -143,7 +152,7 @@ func story(tb testing.TB, network string, seed byte) []byte {
 }
 
 func TestTheSameSeedSendsTheSameOctets(t *testing.T) {
-	for _, network := range []string{"192.0.2.0/24", "2001:db8::/64"} {
+	for _, network := range []string{"192.0.2.0/24", "2001:db8::/64", "192.0.2.0/24 ethernet", "2001:db8::/64 ethernet"} {
 		want := story(t, network, 1)
 		for _, procs := range []int{1, 2, 8} {
 			func() {
@@ -283,16 +292,24 @@ func FuzzDeliver(f *testing.F) {
 	for _, flags := range []trace.Flags{trace.SYN, trace.ACK, trace.RST, trace.SYN | trace.ACK, trace.FIN | trace.ACK} {
 		f.Add(segment{from: client, to: server, flags: flags, window: 1000, data: "data"}.octets())
 	}
+	f.Add([]byte("\x00\x00\x5e\x00\x53\x02\x00\x00\x5e\x00\x53\x01\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01\x00\x00\x5e\x00\x53\x01\xc0\x00\x02\x01\x00\x00\x00\x00\x00\x00\xc0\x00\x02\x02"))
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		p := newPair(t, "192.0.2.0/24")
-		p.listen(1)
-		p.server.Deliver(packet)
-		p.server.Settle()
-		for _, w := range p.server.Touched() {
-			var info trace.ControlInfo
-			w.(netns.Reporter).Report(&info)
+		for _, network := range []string{"192.0.2.0/24", "192.0.2.0/24 ethernet"} {
+			deliver(t, network, packet)
 		}
-		p.take(p.server)
-		p.run(time.Second)
 	})
+}
+
+func deliver(t *testing.T, network string, packet []byte) {
+	t.Helper()
+	p := newPairIn(t, environmentsNamed(network), &Factory{})
+	p.listen(1)
+	p.server.Deliver(packet)
+	p.server.Settle()
+	for _, w := range p.server.Touched() {
+		var info trace.ControlInfo
+		w.(netns.Reporter).Report(&info)
+	}
+	p.take(p.server)
+	p.run(time.Second)
 }

@@ -120,6 +120,19 @@ func (l *link) network(packet []byte) []byte {
 	return nil
 }
 
+// takes reports whether a packet is for this host at all. On Ethernet a network card drops frames for others, and gVisor
+// relies on that.
+func (l *link) takes(packet []byte) bool {
+	if l.kind == trace.LinkIP {
+		return true
+	}
+	if len(packet) < header.EthernetMinimumSize {
+		return false
+	}
+	to := header.Ethernet(packet).DestinationAddress()
+	return to == l.LinkAddress() || to == header.EthernetBroadcastAddress || header.IsMulticastEthernetAddress(to)
+}
+
 // inject hands a copy of a packet to the stack. The number of the protocol counts only without an Ethernet header, which
 // has it.
 func (s *netstack) inject(packet []byte) {

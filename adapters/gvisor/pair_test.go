@@ -78,10 +78,25 @@ func environments(network string) [2]netns.Env {
 	return [2]netns.Env{client, server}
 }
 
+// environmentsOn are those on a link.
+func environmentsOn(link trace.LinkType, network string) [2]netns.Env {
+	envs := environments(network)
+	for i := range envs {
+		if envs[i].Link = link; link == trace.LinkEthernet {
+			envs[i].MAC = trace.MAC{0, 0, 0x5e, 0, 0x53, byte(i + 1)}
+		}
+	}
+	return envs
+}
+
 func newPairOf(tb testing.TB, network string, f *Factory) *pair {
 	tb.Helper()
+	return newPairIn(tb, environments(network), f)
+}
+
+func newPairIn(tb testing.TB, envs [2]netns.Env, f *Factory) *pair {
+	tb.Helper()
 	p := &pair{tb: tb}
-	envs := environments(network)
 	p.client, p.server = p.boot(f, envs[0]), p.boot(f, envs[1])
 	p.client.peer, p.server.peer = p.server, p.client
 	tb.Cleanup(func() {

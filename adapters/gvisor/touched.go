@@ -163,8 +163,12 @@ func (s *netstack) find(id stack.TransportEndpointID) *tcp.Endpoint {
 // Deliver hands the stack one packet.
 func (s *netstack) Deliver(packet []byte) {
 	s.begin()
-	s.arrived = dissect(s.link.network(packet))
 	s.unsettled = true
+	if !s.link.takes(packet) {
+		s.arrived = arrival{}
+		return
+	}
+	s.arrived = dissect(s.link.network(packet))
 	s.inject(packet)
 }
 
