@@ -154,10 +154,10 @@ func TestCorruptedOnEthernet(t *testing.T) {
 			var fate *trace.Fate
 			var arrived []byte
 			for _, e := range tr.Events {
-				switch d := e.Detail.(type) {
-				case *trace.Fate:
+				if d, ok := e.Detail.(*trace.Fate); ok {
 					fate = d
-				case *trace.Arrived:
+				}
+				if d, ok := e.Detail.(*trace.Arrived); ok {
 					arrived = d.Packet.Octets
 				}
 			}

@@ -31,6 +31,8 @@ var views = []named{
 
 func TestViewsOfTrouble(t *testing.T) { golden(t, "testdata/trouble.txtar", troubled(t), views) }
 
+func TestViewsOfEthernet(t *testing.T) { golden(t, "testdata/ethernet.txtar", neighborly(t), views) }
+
 // golden compares some views of a trace, in both languages and at two widths, with a file.
 func golden(t *testing.T, file string, tr *trace.Trace, views []named) {
 	t.Helper()

@@ -87,8 +87,8 @@ func (t *Stack) Deliver(octets []byte) {
 // ecnSetup is what a SYN has beside SYN that asks for ECN (RFC 3168, Section 6.1.1); the answer has ECE alone.
 const ecnSetup = trace.ECE | trace.CWR
 
-// ect is the codepoint ECT(0) in the two lower bits of TOS: a packet of a connection that uses ECN.
-const ect = 2
+// capable is the codepoint ECT(0) in the two lower bits of TOS: a packet of a connection that uses ECN.
+const capable = 2
 
 // A Socket is a connection, or a listener, of the toy: a netns.Socket. Stack.Socket makes it.
 type Socket struct {
@@ -109,7 +109,7 @@ func (s *Socket) send(flags trace.Flags, data []byte, urgent int) {
 	p := trace.Packet{Kind: trace.PacketTCP}
 	p.IP = trace.IPHeader{Src: s.local.Addr(), Dst: s.remote.Addr(), TTL: 64}
 	if s.ecn && len(data) > 0 {
-		p.IP.TOS = ect
+		p.IP.TOS = capable
 	}
 	p.TCP = trace.Segment{
 		SrcPort: s.local.Port(), DstPort: s.remote.Port(), Seq: s.next, Flags: flags, Window: 65535, Urgent: uint16(urgent), DataLen: len(data),
