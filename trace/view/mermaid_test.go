@@ -69,7 +69,7 @@ func faulty(t testing.TB, name string, seed uint64, rules ...string) *trace.Trac
 // manyTraces are runs in which all happens that a diagram has to tell.
 func manyTraces(t testing.TB) map[string]*trace.Trace {
 	all := map[string]*trace.Trace{"trouble": troubled(t)}
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		if name == "many" { // is cut
 			continue
 		}

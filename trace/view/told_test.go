@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"connectlab/adapters/gvisor"
 	"connectlab/netns/script"
 	"connectlab/trace"
 )
@@ -106,7 +107,7 @@ func TestToldFindsAStackThatKnowsMore(t *testing.T) {
 // TestToldFindsNothingInAnyStory: gVisor's sockets know what they were told, and every item has its bringer.
 func TestToldFindsNothingInAnyStory(t *testing.T) {
 	connected := 0
-	for _, name := range script.Names() {
+	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
 		view := told(t, story(t, name))
 		if strings.Contains(view, Text(English, "told.none")) {
 			continue
