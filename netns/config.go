@@ -46,7 +46,7 @@ type Config struct {
 	Seed uint64
 	// Link says with which header packets begin. Zero: trace.LinkIP. On trace.LinkEthernet stacks find each other's MAC with ARP
 	// or neighbor discovery; the hosts' MACs are 00:00:5e:00:53:01 and 00:00:5e:00:53:02, from the range for documentation
-	// (RFC 9542, Section 2.1.4).
+	// (RFC 9542).
 	Link trace.LinkType
 	// Family is that of the hosts' addresses: 192.0.2.1 and 192.0.2.2 (RFC 5737), or 2001:db8::1 and 2001:db8::2 (RFC 3849).
 	// Zero: IPv4.

@@ -113,7 +113,8 @@ type Socket interface {
 	RemoteAddr() netip.AddrPort
 }
 
-// An UrgentSender is a Socket that can send urgent data (RFC 9293, Section 3.8.5). Its stack has trace.CapabilityUrgent.
+// An UrgentSender is a Socket that can send urgent data (RFC 9293, Section 3.8.5). Its Factory declares
+// trace.CapabilityUrgent.
 type UrgentSender interface {
 	Socket
 	// SendUrgent is Send with MSG_OOB: the last octet of data is the last urgent one.
