@@ -16,7 +16,6 @@ import (
 	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace"
-	"connectlab/trace/book"
 	"connectlab/trace/view"
 
 	"github.com/clipperhouse/displaywidth"
@@ -302,9 +301,6 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 			return err
 		}
 	}
-	if err := p.exercised(&b, t, v.options); err != nil {
-		return err
-	}
 	p.again(&b, c, j.name, v.options)
 	if !c.IsSet("show") {
 		if err := view.Paragraph(&b, 0, p.text("cmd.again-part"), v.options); err != nil {
@@ -316,16 +312,6 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 		return err
 	}
 	return broken
-}
-
-// exercised prints which of the book's statements a run came to the point of.
-func (p *program) exercised(b *bytes.Buffer, t *trace.Trace, o view.Options) error {
-	b.WriteByte('\n')
-	if err := heading(b, '─', p.text("cmd.heading.book"), o); err != nil {
-		return err
-	}
-	b.WriteByte('\n')
-	return view.BookShort(b, book.Judge(t), o)
 }
 
 // record runs a story. The record goes to the job's file as it happens, if it has one; with asJSON it goes to stdout.

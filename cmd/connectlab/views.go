@@ -11,6 +11,7 @@ import (
 	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace"
+	"connectlab/trace/book"
 	"connectlab/trace/view"
 
 	"github.com/clipperhouse/displaywidth"
@@ -156,7 +157,7 @@ func (v *views) spare(t *trace.Trace) int {
 	return moments
 }
 
-// print prints the views of a trace, one after the other.
+// print prints the views of a trace, one after the other, and behind them what the trace says of the book.
 func (p *program) print(w io.Writer, t *trace.Trace, v views, watch *watch) error {
 	w = &meter{w: w, count: func(n int) { watch.tick("cmd.progress.draw", t.Header.Story.Name, n>>10) }}
 	for _, a := range allViews {
@@ -172,7 +173,17 @@ func (p *program) print(w io.Writer, t *trace.Trace, v views, watch *watch) erro
 			return err
 		}
 	}
-	return nil
+	return p.exercised(w, t, v.options)
+}
+
+// exercised prints which of the book's statements a run came to the point of.
+func (p *program) exercised(w io.Writer, t *trace.Trace, o view.Options) error {
+	fmt.Fprintln(w)
+	if err := heading(w, '─', p.text("cmd.heading.book"), o); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return view.BookShort(w, book.Judge(t), o)
 }
 
 // title is the story's name and what it ran on, and what to see in it if it is a built-in one.

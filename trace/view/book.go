@@ -131,21 +131,29 @@ const maxEvidence = 5
 
 // where is the story and the events that a finding rests on: "plain #21 #27"; of a capture, its frames.
 func (o *Options) where(of *book.Of) string {
-	numbers := of.Numbers()
-	if len(numbers) == 0 {
+	found := of.Numbers()
+	if len(found) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString(clean(of.Run.Name))
+	name := clean(of.Run.Name)
 	if of.Run.Frames != nil {
-		b.WriteString(", " + o.text("book.frames"))
+		name += ", " + o.text("book.frames")
 	}
-	for i, n := range numbers {
-		if i == maxEvidence && len(numbers) > maxEvidence+1 {
-			fmt.Fprintf(&b, " … (%d)", len(numbers))
+	return name + " " + numbers(found)
+}
+
+// numbers names events: "#21 #27", the first few of many.
+func numbers(events []int) string {
+	var b strings.Builder
+	for i, n := range events {
+		if i == maxEvidence && len(events) > maxEvidence+1 {
+			fmt.Fprintf(&b, " … (%d)", len(events))
 			break
 		}
-		fmt.Fprintf(&b, " #%d", n)
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "#%d", n)
 	}
 	return b.String()
 }
