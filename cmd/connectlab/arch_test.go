@@ -23,6 +23,8 @@ var arrows = []struct {
 		"trace is the words and the log: the standard library is enough"},
 	{"connectlab/trace/wire", []string{"connectlab", "gvisor.dev", "github.com/urfave"}, []string{"connectlab/trace", "connectlab/trace/wire"},
 		"wire only turns octets into packets and back"},
+	{"connectlab/trace/rfc9293", []string{"connectlab", "gvisor.dev", "github.com", "golang.org", "charm.land"}, []string{"connectlab/trace", "connectlab/trace/rfc9293"},
+		"the RFC's tables judge a finished trace: they know its words and nothing else"},
 	{"connectlab/trace/book", []string{"connectlab", "gvisor.dev", "github.com", "golang.org", "charm.land"},
 		[]string{"connectlab/trace", "connectlab/trace/book", "connectlab/trace/rfc9293"},
 		"a statement is judged on a finished trace, by whatever it was recorded"},
