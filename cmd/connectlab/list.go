@@ -59,6 +59,8 @@ type listedStack struct {
 	Name     string          `json:"name"`
 	Version  string          `json:"version"`
 	Settings []listedSetting `json:"settings"`
+	// Capabilities are what only some stacks can do and this one can.
+	Capabilities []string `json:"capabilities"`
 }
 
 type listedSetting struct {
@@ -123,7 +125,7 @@ func (p *program) list(c *cli.Context) error {
 	}
 	for _, s := range stacks {
 		info := s.factory.Info()
-		row := listedStack{Name: info.Name, Version: info.Version, Settings: []listedSetting{}}
+		row := listedStack{Name: info.Name, Version: info.Version, Settings: []listedSetting{}, Capabilities: append([]string{}, info.Capabilities...)}
 		for _, set := range info.Settings {
 			row.Settings = append(row.Settings, listedSetting(set))
 		}
@@ -179,6 +181,7 @@ func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 		for _, set := range s.Settings {
 			rows.Rows = append(rows.Rows, []string{"  " + set.Name, set.Value})
 		}
+		rows.Rows = append(rows.Rows, []string{"  " + p.text("cmd.list.can"), p.capabilities(s.Capabilities)})
 		if err := rows.Print(b, o); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type list struct {
 	Stacks  []struct {
 		Name, Version string
 		Settings      []struct{ Name, Value string }
+		Capabilities  []string
 	}
 }
 
@@ -79,7 +80,7 @@ func TestListAsJSON(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
 		}
 	}
-	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 {
+	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 || !slices.Equal(l.Stacks[0].Capabilities, []string{"Ethernet", "IPv6"}) {
 		t.Errorf("version %d, stacks %+v", l.Version, l.Stacks)
 	}
 	for _, s := range decodeList(t, mustRun(t, "list", "--format", "json", "--lang", "ko")).Stories {
