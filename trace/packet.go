@@ -202,10 +202,10 @@ func (s *Segment) Len() uint32 {
 	return n
 }
 
-// Source is the packet's source address and port. Without TCP the port is 0.
+// Source is the packet's source address and port. Without TCP the port is 0, without an IP header the address is invalid.
 func (p *Packet) Source() netip.AddrPort { return netip.AddrPortFrom(p.IP.Src, p.TCP.SrcPort) }
 
-// Destination is the packet's destination address and port. Without TCP the port is 0.
+// Destination is the packet's destination address and port, as Source.
 func (p *Packet) Destination() netip.AddrPort { return netip.AddrPortFrom(p.IP.Dst, p.TCP.DstPort) }
 
 // Data are the segment's data as far as they were kept. The slice is a part of Octets.
