@@ -202,6 +202,11 @@ var addresses = [...][2]netip.Prefix{
 	IPv6: {netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("2001:db8::2/64")},
 }
 
+// Nobody is an address of the link's network that no host has.
+func Nobody(f Family) netip.Addr { return nobody[f] }
+
+var nobody = [...]netip.Addr{IPv4: netip.MustParseAddr("192.0.2.9"), IPv6: netip.MustParseAddr("2001:db8::9")}
+
 // macs are the hosts' by LinkType.
 var macs = [...][2]trace.MAC{
 	trace.LinkIP:       {},

@@ -233,8 +233,10 @@ func isBuiltin(h *trace.Header) (builtin, same bool) {
 		return false, false
 	}
 	link := s.Config(netns.Config{})
+	run, err := netns.ConfigOf(h)
 	delay := max(cmp.Or(link.Delay, netns.DefaultDelay), 0) // netns.NoLinkDelay is negative
-	return true, s.Text == h.Story.Text && delay == h.Delay && link.Until == h.Until && cmp.Or(link.MTU, netns.DefaultMTU) == h.MTU && len(link.Faults) == len(h.Faults)
+	return true, err == nil && s.Text == h.Story.Text && link.Link == h.Link && link.Family == run.Family && delay == h.Delay && link.Until == h.Until &&
+		cmp.Or(link.MTU, netns.DefaultMTU) == h.MTU && len(link.Faults) == len(h.Faults)
 }
 
 func withoutDefines(text string) string {

@@ -207,7 +207,7 @@ func (a *args) address(any bool) error {
 	if err != nil {
 		return err
 	}
-	what := "an address, as server:80 or 192.0.2.2:80"
+	what := "an address, as server:80, nobody:80 or 192.0.2.2:80"
 	if any {
 		what = "an address, as server:80 or *:80"
 	}
@@ -222,7 +222,7 @@ func (a *args) address(any bool) error {
 	switch ip, err := netip.ParseAddr(e.Text); {
 	case err == nil:
 		addr.ip = ip
-	case e.Text == netns.Client || e.Text == netns.Server || e.Text == "*" && any:
+	case e.Text == netns.Client || e.Text == netns.Server || e.Text == "*" && any || e.Text == nobody && !any:
 		addr.host = e.Text
 	default:
 		return a.wrong(e, what)
@@ -230,6 +230,9 @@ func (a *args) address(any bool) error {
 	a.step.addr = addr
 	return nil
 }
+
+// nobody is written for an address that no host has.
+const nobody = "nobody"
 
 // length takes the address's length, which packetdrill's scripts have to write and nobody needs.
 func (a *args) length() error {

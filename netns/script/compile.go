@@ -53,7 +53,7 @@ type want struct {
 
 // address is an address whose host is known by name until the run begins.
 type address struct {
-	host string // "client", "server", "*"; empty: ip
+	host string // "client", "server", "nobody", "*"; empty: ip
 	ip   netip.Addr
 	port uint16
 }

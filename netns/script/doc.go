@@ -30,6 +30,9 @@
 // some stacks can do, see netns.Needed; others do not run the story), --define=BYTES=5, which puts a
 // number, a word or a string wherever the word BYTES stands. The command line overrides them.
 //
+// An address is a host and a port, as server:80, of the family that the run has; nobody:80 is one that no host has, and
+// 192.0.2.2:80 or [2001:db8::2]:80 that very one.
+//
 // A program's line names a host, as `client:`. A host's lines run one after the other; a call blocks until it
 // returns. Before the call may stand a time: `+1` counts from the return of the line before, `1` from the start of
 // the run. `client.2:` is a line of a second program on the host, `client.1-100:` one of each of a hundred.

@@ -42,7 +42,7 @@ func TestErrorSaysWhereAndWhatWasExpected(t *testing.T) {
 		"two calls in a line":             {head + "server: close(3) close(3)", "2:18: expected the end of the line, found `close`"},
 		"port too high":                   {head + "server: bind(3, server:65536)", "2:24: expected a port, from 0 to 65535, found `65536`"},
 		"no address":                      {head + "server: bind(3, 80)", "2:17: expected an address, as server:80 or *:80, found `80`: it is bind(3, server:80)"},
-		"connect to any address":          {head + "server: connect(3, *:80)", "2:20: expected an address, as server:80 or 192.0.2.2:80, found `*:80`: it is connect(3, server:80)"},
+		"connect to any address":          {head + "server: connect(3, *:80)", "2:20: expected an address, as server:80, nobody:80 or 192.0.2.2:80, found `*:80`: it is connect(3, server:80)"},
 		"address of too many parts":       {head + "server: bind(3, 1.2.3.4.5:80)", "2:17: expected a number or an IPv4 address, found `1.2.3.4.5`"},
 		"IPv6 address of too many parts":  {head + "server: bind(3, [1::2::3]:80)", "2:17: expected an IPv6 address in `[ ]`, found `1::2::3`"},
 		"unknown error":                   {head + "server: close(3) = -1 EWHATEVER", "2:20: unknown error `EWHATEVER`: expected a name as ECONNREFUSED, ETIMEDOUT or EINPROGRESS"},

@@ -253,6 +253,8 @@ func (r *runner) resolve(a address) netip.AddrPort {
 	switch h := r.hosts[a.host]; {
 	case h != nil:
 		ip = h.address
+	case a.host == nobody:
+		ip = netns.Nobody(r.family)
 	case a.host == "*" && r.hosts[netns.Client].address.Is4():
 		ip = netip.IPv4Unspecified()
 	case a.host == "*":

@@ -3,7 +3,7 @@
 --link=ethernet
 
 client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, 192.0.2.9:80) = -1 EHOSTUNREACH (No route to host)
+client: connect(3, nobody:80) = -1 EHOSTUNREACH (No route to host)
 client: close(3) = 0
 
 // Three times it asks for the address, and gives up a second after the last.
