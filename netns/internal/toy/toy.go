@@ -87,7 +87,7 @@ func (t *Stack) Deliver(octets []byte) {
 // ecnSetup is what a SYN has beside SYN that asks for ECN (RFC 3168, Section 6.1.1); the answer has ECE alone.
 const ecnSetup = trace.ECE | trace.CWR
 
-// capable is the codepoint ECT(0) in the two lower bits of TOS: a packet of a connection that uses ECN.
+// capable is what the two lower bits of TOS say of a packet whose connection uses ECN (RFC 3168, Section 5): "ECN-capable transport".
 const capable = 2
 
 // A Socket is a connection, or a listener, of the toy: a netns.Socket. Stack.Socket makes it.
