@@ -86,11 +86,13 @@ const (
 	ChecksumUnverified Checksum = iota
 	ChecksumGood
 	ChecksumBad
+	// ChecksumUncomputed: in a capture, it was still to be computed by the sender's network card. See Packet.AsCaptured.
+	ChecksumUncomputed
 )
 
-var checksumNames = [...]string{"unverified", "good", "bad"}
+var checksumNames = [...]string{"unverified", "good", "bad", "uncomputed"}
 
-// String prints "unverified", "good" or "bad".
+// String prints "unverified", "good", "bad" or "uncomputed".
 func (c Checksum) String() string { return nameOf("Checksum", checksumNames[:], c) }
 
 // A MAC is the address of an interface on Ethernet.

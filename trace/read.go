@@ -167,7 +167,7 @@ func (r *reader) readHeader(line []byte) error {
 }
 
 func (r *reader) header(h *Header) {
-	keys := []string{"seed", "link", "story", "delay_ns", "mtu_octets", "needs", "faults", "until_ns", "start", "data", "control", "hosts"}
+	keys := []string{"seed", "link", "story", "delay_ns", "mtu_octets", "needs", "faults", "until_ns", "start", "data", "control", "capture", "hosts"}
 	r.object("the header", 2, keys, func(key string) {
 		switch key {
 		case "seed":
@@ -199,6 +199,8 @@ func (r *reader) header(h *Header) {
 			h.Data = r.bool()
 		case "control":
 			h.Control = r.bool()
+		case "capture":
+			h.Capture = r.bool()
 		case "hosts":
 			r.list(func() {
 				if h.Hosts = append(h.Hosts, r.hostInfo(h)); len(h.Hosts) > maxHosts {
@@ -603,6 +605,9 @@ func (r *reader) packet(key string) *Packet {
 		return nil
 	}
 	r.decode(&p)
+	if r.trace.Header.Capture {
+		p.AsCaptured()
+	}
 	if p.TCP.Checksum == ChecksumUnverified && p.Kind == PacketTCP {
 		p.TCP.Checksum = recorded
 	}

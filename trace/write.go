@@ -66,6 +66,7 @@ func appendHeader(b []byte, h *Header) []byte {
 	}
 	b = appendTrueKey(b, "data", h.Data)
 	b = appendTrueKey(b, "control", h.Control)
+	b = appendTrueKey(b, "capture", h.Capture)
 	if len(h.Hosts) > 0 {
 		b = appendKey(b, "hosts")
 		b = append(b, '[')

@@ -257,7 +257,7 @@ func corrupted(p *trace.Packet) bool {
 // sent is what the trace shows by what a host sends. A capture has no calls, there each shows one. A record has them, and there a
 // segment only shows when the stack did what it was told, or that it took a variant.
 func (w *walk) sent(e *trace.Event, p *trace.Packet) occurrence {
-	if p.Kind != trace.PacketTCP {
+	if p.Kind != trace.PacketTCP || w.t.Header.Capture && corrupted(p) { // what was captured damaged is not what the host sent
 		return occurrence{}
 	}
 	c := w.connection(e.Host, p.Source(), p.Destination())
