@@ -138,6 +138,7 @@ type job struct {
 	path   string // of the story's file; empty: it is built in
 	story  *script.Story
 	file   string // where the trace goes; empty: nowhere
+	folder string // where the captures go; empty: nowhere
 	result *script.Result
 }
 
@@ -226,6 +227,13 @@ func (p *program) run(c *cli.Context) error {
 			return fmt.Errorf("--out: %w", err)
 		}
 	}
+	if folder, err := p.captureFolder(c); err != nil {
+		return err
+	} else if folder != "" {
+		if err := p.placeCaptures(jobs, folder); err != nil {
+			return fmt.Errorf("--pcapng: %w", err)
+		}
+	}
 	for i := range jobs {
 		if i > 0 {
 			fmt.Fprint(p.stdout, "\n\n")
@@ -263,7 +271,7 @@ func (p *program) capabilities(names []string) string {
 // runJob runs one story and prints it. Of a run that could not go on it prints what there is, and fails nevertheless.
 func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) error {
 	t, broken := p.record(j, cfg, v.json)
-	if v.json || broken != nil && t == nil {
+	if v.json && j.folder == "" || broken != nil && t == nil {
 		return broken
 	}
 	if broken != nil && t.End.Reason != trace.TooManySteps {
@@ -276,6 +284,19 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 		if t, err = p.openTrace(j.file, watch); err != nil {
 			return err
 		}
+	}
+	if j.folder != "" {
+		if err := p.writeCaptures(j.folder, t); err != nil {
+			return err
+		}
+	}
+	if v.json {
+		if j.file == "" { // else it went to stdout as it happened
+			if err := trace.Write(p.stdout, t); err != nil {
+				return err
+			}
+		}
+		return broken
 	}
 	var b bytes.Buffer
 	if v.mermaid {
@@ -314,8 +335,8 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 	return broken
 }
 
-// record runs a story. The record goes to the job's file as it happens, if it has one; with asJSON it goes to stdout.
-// The trace is nil then. With an error it is what was recorded until then, nil if there is none.
+// record runs a story. The record goes to the job's file as it happens, if it has one; with asJSON it goes to stdout, unless
+// captures are to be made of it. The trace is nil then. With an error it is what was recorded until then, nil if there is none.
 func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, error) {
 	watch := p.watch()
 	defer watch.done()
@@ -335,7 +356,7 @@ func (p *program) record(j *job, cfg netns.Config, asJSON bool) (*trace.Trace, e
 		cfg.Writer = io.MultiWriter(part, p.stdout)
 	case part != nil:
 		cfg.Writer = part
-	case asJSON:
+	case asJSON && j.folder == "": // captures are of a trace that was kept
 		cfg.Writer = p.stdout
 	}
 	j.result, err = script.Run(j.story, cfg)
@@ -401,7 +422,7 @@ func (p *program) again(b *bytes.Buffer, c *cli.Context, name string, o view.Opt
 	words := []string{p.text("cmd.again"), p.self(), "run", quote(name)}
 	for _, f := range c.Command.Flags {
 		flag := f.Names()[0]
-		if flag == "out" || !c.IsSet(flag) && flag != "seed" {
+		if flag == "out" || flag == "pcapng" || !c.IsSet(flag) && flag != "seed" {
 			continue
 		}
 		switch f.(type) {

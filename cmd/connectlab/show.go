@@ -46,6 +46,13 @@ func (p *program) show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if folder, err := p.captureFolder(c); err != nil {
+		return err
+	} else if folder != "" {
+		if err := p.writeCaptures(folder, t); err != nil {
+			return err
+		}
+	}
 	var b bytes.Buffer
 	if v.json {
 		err = trace.Write(&b, t)

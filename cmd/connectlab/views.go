@@ -68,6 +68,7 @@ func (p *program) viewFlags() []cli.Flag {
 		&cli.StringFlag{Name: "event", Usage: p.text("cmd.flag.event"), Category: viewGroup},
 		&cli.BoolFlag{Name: "absolute", Usage: p.text("cmd.flag.absolute"), Category: viewGroup},
 		p.columnsFlag(), p.formatFlag(p.text("cmd.flag.format")),
+		&cli.StringFlag{Name: "pcapng", Usage: p.text("cmd.flag.pcapng"), Category: viewGroup},
 	}
 }
 

@@ -80,7 +80,7 @@ func madeKeys() []string {
 	for _, s := range []trace.Source{trace.Reported, trace.Inferred} {
 		keys = append(keys, keyed("source.", s.String()))
 	}
-	for c := trace.ChecksumUnverified; c <= trace.ChecksumBad; c++ {
+	for c := trace.ChecksumUnverified; c <= trace.ChecksumUncomputed; c++ {
 		keys = append(keys, keyed("checksum.", c.String()))
 	}
 	for _, part := range []string{"reserved", "AE", "ECN", "control"} {
