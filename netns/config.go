@@ -3,6 +3,7 @@ package netns
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -74,6 +75,12 @@ type Config struct {
 	Writer io.Writer
 	// Progress, if not nil, is called now and then with the virtual time and the number of steps done.
 	Progress func(now time.Duration, steps int)
+	// Wall, if not nil, is a clock on the wall. It shows in no record of virtual time: goroutines of Host.Go are watched by
+	// it (see Host).
+	Wall *Wall
+	// RealTime paces the run by Wall, which it needs: nothing happens before its time has come there. The record of a run
+	// of programs is the same as in virtual time.
+	RealTime bool
 }
 
 // RecordLevel is how much of a run is recorded.
@@ -127,6 +134,12 @@ func (c *Config) normalize() error {
 		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be negative", c.Delay)}
 	case c.Delay > MaxTime:
 		return &OpError{Op: "configure", Err: fmt.Errorf("a delay of %v: it cannot be longer than 100 years", c.Delay)}
+	}
+	switch {
+	case c.Wall == nil && c.RealTime:
+		return &OpError{Op: "configure", Err: errors.New("real time needs a clock: set Config.Wall")}
+	case c.Wall != nil && (c.Wall.Now == nil || c.Wall.After == nil):
+		return &OpError{Op: "configure", Err: errors.New("the clock on the wall needs both its functions: set Wall.Now and Wall.After")}
 	}
 	for i := range c.Faults {
 		if err := c.Faults[i].check(); err != nil {

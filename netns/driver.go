@@ -13,11 +13,18 @@ const progressSteps = 4096
 
 // loop makes one step after the other: the earliest of what the link, the stacks' timers and the agenda have. At one
 // instant deliveries come first, in the order of sending; then timers, the client's before the server's, each
-// stack's in the order of arming; then program lines in the order of the file. What to do next is decided anew after
-// each step.
+// stack's in the order of arming; then deadlines of calls; then program lines in the order of the file. What to do next is
+// decided anew after each step. In real time it is done when the wall clock says so, and that is all the difference.
 func (s *Sandbox) loop() {
-	for s.failure == nil {
+	for s.failure == nil && !s.stopped() {
+		if s.cfg.RealTime {
+			s.gate.Unlock() // a run that lags behind the clock lets others in, too
+			s.gate.Lock()
+		}
 		at, do := s.choose()
+		if s.cfg.RealTime && !s.pace(min(at, s.until()), do != nil) {
+			continue
+		}
 		if do == nil {
 			s.finish(trace.Finished)
 			for _, h := range s.hosts {
@@ -63,6 +70,11 @@ func (s *Sandbox) choose() (at time.Duration, do func(*Sandbox)) {
 	if t, ok := s.hosts[1].stack.Deadline(); ok && (do == nil || t < at) {
 		at, do = t, (*Sandbox).expireServer
 	}
+	for _, p := range s.limited {
+		if t := max(p.limit.at, s.now); do == nil || t < at {
+			at, do = t, (*Sandbox).runOut
+		}
+	}
 	if t, ok := s.agenda.next(); ok && (do == nil || t < at) {
 		at, do = t, (*Sandbox).line
 	}
@@ -74,7 +86,7 @@ func (s *Sandbox) until() time.Duration {
 	if s.cfg.Until > 0 {
 		return s.cfg.Until
 	}
-	if _, ok := s.agenda.next(); ok {
+	if _, ok := s.agenda.next(); ok || len(s.limited) > 0 || s.cfg.RealTime && s.live > 0 {
 		return MaxTime
 	}
 	return min(s.lastLine+DefaultRest, MaxTime)

@@ -51,6 +51,9 @@ func (e Errno) Error() string {
 	return string(e)
 }
 
+// Timeout reports whether a time was up, as net.Error asks.
+func (e Errno) Timeout() bool { return e == ErrTimeout || e == ErrWouldBlock }
+
 // Known reports whether e is one of the errors above.
 func (e Errno) Known() bool { _, ok := errnoTexts[e]; return ok }
 

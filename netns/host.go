@@ -32,6 +32,7 @@ type host struct {
 	blocked     []*process   // in the order in which they blocked
 	touched     []*socket    // by the last stimulus
 	last        int          // the N of its last event
+	lanes       int          // how many there are
 }
 
 // firstDescriptor is the lowest descriptor that socket and accept hand out: 0, 1 and 2 are taken, as in any process.

@@ -3,6 +3,8 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"connectlab/trace"
 )
@@ -26,6 +28,13 @@ type process struct {
 	out    Outcome // what came of it
 	accept int     // the number of the socket that accept handed out
 	tried  uint64  // when it was tried last, in looks
+	limit  limit   // when it ends at the latest
+}
+
+// A limit is a time at which a call that is blocked comes back without a result; the zero limit: never.
+type limit struct {
+	at  time.Duration
+	set bool
 }
 
 const (
@@ -65,7 +74,12 @@ func (s *Sandbox) makeCall(p *process) {
 		p.callN = s.rec.Call(s.now, h.name, number, record(p))
 	}
 	h.stack.Advance(s.now)
-	_, done := s.attempt(p)
+	done := false
+	if p.limit.set && p.limit.at <= s.now {
+		done = p.expired()
+	} else {
+		_, done = s.attempt(p)
+	}
 	if p.reach {
 		s.attr = attribution{call: call}
 		touched := s.look(h, p.callN)
@@ -76,6 +90,7 @@ func (s *Sandbox) makeCall(p *process) {
 		s.comeBack(p, p.callN)
 	} else {
 		h.blocked = append(h.blocked, p)
+		s.bound(p, p.limit)
 	}
 	if p.reach {
 		s.wake(h, p.callN)
@@ -116,8 +131,57 @@ func toSend(c *Call) int {
 	return c.N
 }
 
+// bound sets the limit of a call that is blocked.
+func (s *Sandbox) bound(p *process, l limit) {
+	if i := slices.Index(s.limited, p); i >= 0 {
+		s.limited = slices.Delete(s.limited, i, i+1)
+	}
+	if p.limit = l; l.set {
+		s.limited = append(s.limited, p)
+	}
+}
+
+// runOut ends the call whose limit comes first, of several the one that was set first: a step of its own. It is recorded as
+// a timer of the socket, with the name that POSIX has for it.
+func (s *Sandbox) runOut() {
+	p := s.limited[0]
+	for _, q := range s.limited {
+		if q.limit.at < p.limit.at {
+			p = q
+		}
+	}
+	s.unblock(p)
+	cause := 0
+	if s.rec != nil {
+		name := "SO_RCVTIMEO"
+		switch p.call.Op {
+		case OpConnect, OpSend, OpSendAll:
+			name = "SO_SNDTIMEO"
+		default:
+		}
+		cause = s.rec.Timer(s.now, p.host.name, p.socket.number, name)
+	}
+	p.host.stack.Advance(s.now)
+	p.expired()
+	s.comeBack(p, cause)
+	if s.rec != nil {
+		p.host.last = s.rec.N()
+	}
+}
+
+// expired is what came of a call whose limit is over: what POSIX has for SO_RCVTIMEO and SO_SNDTIMEO. A connect that was
+// begun goes on.
+func (p *process) expired() bool {
+	p.out, p.reach = Outcome{}, false
+	if p.call.Op == OpConnect {
+		return p.fail(ErrInProgress)
+	}
+	return p.fail(ErrWouldBlock)
+}
+
 // unblock takes p off its host's list of blocked programs.
 func (s *Sandbox) unblock(p *process) {
+	s.bound(p, limit{})
 	b := p.host.blocked
 	for i := range b {
 		if b[i] == p {

@@ -1,8 +1,11 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectlab/trace"
@@ -32,6 +35,25 @@ type Sandbox struct {
 	buffer    []byte    // for the octets of calls
 	failure   error
 	closed    bool
+
+	limited []*process // blocked calls with a limit
+
+	// Goroutines of Host.Go, and in real time others, come in through the gate: the driver has it, but for when it waits
+	// for one of them or for the wall clock. So what is here and above is never in two hands.
+	gate     sync.Mutex
+	driver   atomic.Pointer[string] // the id of the goroutine of Run
+	began    time.Time              // in real time: the wall clock's at virtual time 0; zero before Run
+	live     int                    // tasks that have not ended
+	running  []*task                // the goroutines of those that have started
+	current  *task                  // in virtual time: who has control; nil: the driver
+	others   task                   // stands for callers that are none
+	lanes    []*lane                // all, by rank
+	free     [2][]*lane             // of each host, by rank
+	over     bool                   // nobody may come in any more
+	alarm    <-chan time.Time       // see await
+	asked    chan struct{}          // in real time: somebody was inside
+	stop     chan struct{}          // closed by Stop
+	stopOnce sync.Once
 }
 
 // New makes a sandbox: two stacks, freshly made, and a link that is up. Nothing has happened in it yet. Its stacks
@@ -40,7 +62,7 @@ func New(cfg Config) (*Sandbox, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
 	}
-	s := &Sandbox{cfg: cfg}
+	s := &Sandbox{cfg: cfg, asked: make(chan struct{}, 1), stop: make(chan struct{})}
 	for i, name := range []string{Client, Server} {
 		s.hosts[i] = &host{
 			name: name, index: i, addr: addresses[cfg.Family][i], mac: macs[cfg.Link][i], stream: NewStream(cfg.Seed, name),
@@ -102,10 +124,17 @@ func (s *Sandbox) At(at time.Duration, line int, do func()) {
 // Close destroys the stacks of a sandbox that is not to be run. After Run, which does so itself, and a second time it
 // does nothing.
 func (s *Sandbox) Close() {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	s.close()
+}
+
+func (s *Sandbox) close() {
 	if s.closed {
 		return
 	}
 	s.closed = true
+	s.endTasks()
 	for _, h := range s.hosts {
 		if h.stack != nil {
 			h.stack.Close()
@@ -116,10 +145,17 @@ func (s *Sandbox) Close() {
 // Run runs the sandbox until its end, destroys the stacks, and returns the trace: nil without a recorder or with
 // Config.Writer. An error says why there is no whole record: the run could not go on, or the record could not be
 // written. What was recorded until then is in the trace (or was written) all the same. A second Run panics, and so
-// does one after Close.
+// does one after Close, and one in which a goroutine of Host.Go has panicked: with a *PanicError.
 func (s *Sandbox) Run() (*trace.Trace, error) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
 	if s.closed {
 		panic("netns: Run called twice, or after Close")
+	}
+	id := goroutineID()
+	s.driver.Store(&id)
+	if s.cfg.RealTime {
+		s.began = s.cfg.Wall.Now()
 	}
 	s.loop()
 	for _, h := range s.hosts {
@@ -129,7 +165,10 @@ func (s *Sandbox) Run() (*trace.Trace, error) {
 			}
 		}
 	}
-	s.Close()
+	s.close()
+	if p, ok := errors.AsType[*PanicError](s.failure); ok {
+		panic(p)
+	}
 	if s.rec == nil {
 		return nil, s.failure
 	}
@@ -280,6 +319,7 @@ func (s *Sandbox) Reboot(host string) error {
 	blocked := h.blocked
 	h.blocked = nil
 	for _, p := range blocked {
+		s.bound(p, limit{})
 		out := Outcome{Mismatch: -1}
 		p.identify(&out)
 		s.proceed(p, out)

@@ -303,6 +303,6 @@ func genTrace(t *rapid.T) *trace.Trace {
 		}
 		tr.Events = append(tr.Events, e)
 	}
-	tr.End = trace.End{At: at, Reason: trace.EndReason(rapid.IntRange(0, int(trace.BrokenOff)).Draw(t, "reason")), Blocked: calls}
+	tr.End = trace.End{At: at, Reason: trace.EndReason(rapid.IntRange(0, int(trace.Stopped)).Draw(t, "reason")), Blocked: calls}
 	return tr
 }

@@ -88,9 +88,11 @@ const (
 	// BrokenOff: not known, the record ends before the run did. A run that could not go on has it, and Read gives it to a
 	// trace without an end line.
 	BrokenOff
+	// Stopped: whoever ran it stopped it.
+	Stopped
 )
 
-var endNames = [...]string{"finished", "idle", "until", "too-many-steps", "broken-off"}
+var endNames = [...]string{"finished", "idle", "until", "too-many-steps", "broken-off", "stopped"}
 
 // String prints the reason in lower case with hyphens.
 func (r EndReason) String() string { return nameOf("EndReason", endNames[:], r) }

@@ -71,7 +71,7 @@ func madeKeys() []string {
 	for k := trace.Dropped; k <= trace.TooLong; k++ {
 		keys = append(keys, keyed("fate.", k.String()))
 	}
-	for r := trace.Finished; r <= trace.BrokenOff; r++ {
+	for r := trace.Finished; r <= trace.Stopped; r++ {
 		keys = append(keys, keyed("end.", r.String()))
 	}
 	for h := trace.Reboot; h <= trace.LinkComesUp; h++ {
