@@ -59,7 +59,7 @@ type task struct {
 	host   *host
 	f      func()
 	parent *task
-	id     string        // of the goroutine, as its stack shows it; empty before it runs
+	id     string        // of the goroutine, as its stack shows it
 	lane   *lane         // in virtual time: its calls. In real time it is not known who calls
 	back   chan struct{} // it has blocked again, in virtual time, or has ended
 
@@ -134,19 +134,19 @@ func (h *Host) Now() time.Time {
 
 // start begins a task, as a step of the driver.
 func (t *task) start() {
+	id := make(chan string)
+	go t.run(id)
+	t.id = <-id
 	t.s.running = append(t.s.running, t)
-	go t.run()
 	if t.lane != nil {
 		t.s.turn(t)
 	}
 }
 
 // run is the goroutine of a task.
-func (t *task) run() {
+func (t *task) run(id chan<- string) {
+	id <- goroutineID()
 	s := t.s
-	s.gate.Lock()
-	t.id = goroutineID()
-	s.gate.Unlock()
 	defer func() {
 		v := recover()
 		s.gate.Lock()
