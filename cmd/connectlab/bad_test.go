@@ -81,6 +81,7 @@ func TestBadInput(t *testing.T) {
 		{"book·ecn", []string{"ecn", "gvisor"}},
 		{"run·--mtu·575", []string{"--mtu", `"575"`, "576 to 65535"}},
 		{"run·--mtu·65536", []string{"--mtu"}},
+		{"run·--time·fast", []string{"--time", `"fast"`, "virtual or real"}},
 		{"run·--bytes·0", []string{"--bytes", `"0"`, "from 1"}},
 		{"run·--bytes·1.5", []string{"--bytes", `"1.5"`}},
 		{"run·--bytes·2000000000", []string{"--bytes"}},

@@ -25,7 +25,8 @@ import (
 func (p *program) runCommand() *cli.Command {
 	return p.command(cli.Command{
 		Name: "run", Usage: p.text("cmd.run.about"), ArgsUsage: "[STORY…]", Description: p.text("cmd.run.args"),
-		Flags: slices.Concat(p.worldFlags(), p.viewFlags(),
+		Flags: slices.Concat(p.worldFlags(),
+			[]cli.Flag{&cli.StringFlag{Name: "time", Value: "virtual", Usage: p.text("cmd.flag.time"), Category: worldGroup}}, p.viewFlags(),
 			[]cli.Flag{&cli.StringFlag{Name: "out", Usage: p.text("cmd.flag.out"), Category: viewGroup}}),
 		Action: p.run,
 	})
@@ -196,6 +197,13 @@ func (p *program) run(c *cli.Context) error {
 	w, err := p.world(c)
 	if err != nil {
 		return err
+	}
+	switch c.String("time") {
+	case "virtual":
+	case "real":
+		w.config.RealTime, w.config.Wall = true, &netns.Wall{Now: time.Now, After: time.After}
+	default:
+		return p.badFlag(c, "time", p.text("cmd.want.time"))
 	}
 	v, err := p.views(c)
 	if err != nil {

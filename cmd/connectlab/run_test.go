@@ -408,3 +408,15 @@ func TestLongControlInformationIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestRealTime: with --time real the record is the same, and takes its time.
+func TestRealTime(t *testing.T) {
+	virtual := mustRun(t, "run", "refused", "--format", "json")
+	start := time.Now()
+	if d := cmp.Diff(virtual, mustRun(t, "run", "refused", "--format", "json", "--time", "real")); d != "" {
+		t.Errorf("the record in real time (-virtual +real):\n%s", d)
+	}
+	if took := time.Since(start); took < 20*time.Millisecond {
+		t.Errorf("20 ms took %v", took)
+	}
+}
