@@ -20,8 +20,37 @@
 // A stack of one's own takes part by implementing Stack and Socket; one that lets its sockets be looked at implements
 // Inspector and Reporter as well.
 //
+// # Blocking Go
+//
+// Instead of a Program a host can run Go code that is written as with package net: Sandbox.Host, and its Dial, Listen and
+// Go, whose connections are net.Conn.
+//
+//	client := sb.Host(netns.Client)
+//	client.Go(func() {
+//		c, err := client.Dial("tcp", "server:80")
+//		…
+//		_ = c.SetReadDeadline(client.Now().Add(time.Second))
+//		n, err := c.Read(b)
+//	})
+//
+// Beneath, each goroutine is a program whose next call comes from a Conn, so the record and its causes are the same, and
+// in virtual time a run with goroutines is as repeatable as any: one of them runs at a time, and the driver waits
+// until it blocks again, or ends. What it may do meanwhile is with Host.
+//
+// # Real time
+//
+// With Config.RealTime the driver waits before each step until the wall clock has come to its time. It is the same loop; a
+// run of programs leaves the same record. Calls of goroutines are let in while it waits, at the time that it is then, from
+// whatever goroutine they come: so code that has goroutines and clocks of its own, such as net/http, runs unchanged, and
+// then no two runs need be the same.
+//
+// Alternatives considered. Goroutines as coroutines (iter.Pull) would hand control over faster, but nobody could then
+// watch one that does not give it back: the driver stands still inside it. testing/synctest would let goroutines block on
+// channels, too, but hangs with a stack that has goroutines of its own. In real time, holding goroutines to
+// one at a time would make such runs no more repeatable, and net/http impossible.
+//
 // # Limits
 //
-// Two hosts, one link, one address a host: of IPv4, or of IPv6 (Config.Family). Time is virtual; a run takes as long as its
+// Two hosts, one link, one address a host: of IPv4, or of IPv6 (Config.Family). In virtual time a run takes as long as its
 // packets take to be worked on.
 package netns

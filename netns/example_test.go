@@ -2,8 +2,10 @@ package netns_test
 
 import (
 	"fmt"
+	"io"
 	"log"
 	"net/netip"
+	"time"
 
 	"connectlab/adapters/gvisor"
 	"connectlab/netns"
@@ -41,6 +43,42 @@ func Example() {
 	// 0s client sends SYN because of *trace.Call
 	// 10ms server sends SYN,ACK because of *trace.Arrived
 	// 20ms client sends ACK because of *trace.Arrived
+}
+
+// Blocking Go: a client and a server as one writes them with package net.
+func ExampleSandbox_Host() {
+	sb, err := netns.New(netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, client := sb.Host(netns.Server), sb.Host(netns.Client)
+	server.Go(func() {
+		l, err := server.Listen("tcp", "server:80")
+		if err != nil {
+			log.Fatal(err)
+		}
+		c, err := l.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		data, err := io.ReadAll(c)
+		fmt.Printf("%v: %q, %v\n", sb.Now(), data, err)
+	})
+	client.Go(func() {
+		c, err := client.Dial("tcp", "server:80")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(c, "hello")
+		client.Sleep(time.Second)
+		fmt.Println(sb.Now(), c.Close())
+	})
+	if _, err := sb.Run(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1.02s <nil>
+	// 1.03s: "hello", <nil>
 }
 
 // Rules of the link are read from text.
