@@ -1,11 +1,21 @@
 package netns_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"connectlab/netns"
+	"connectlab/trace"
 
 	"golang.org/x/net/nettest"
 )
@@ -64,4 +74,211 @@ func TestNettest(t *testing.T) {
 			end()
 		}, nil
 	})
+}
+
+// TestHTTP: clients and a server of net/http, as they are, with goroutines and timeouts of their own.
+func TestHTTP(t *testing.T) {
+	leaks(t)
+	cfg := onGVisor(1)
+	cfg.Delay = time.Millisecond
+	sb, stop := inRealTime(t, cfg)
+	l, err := sb.Host(netns.Server).Listen("tcp", "server:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/never" {
+			<-r.Context().Done() // which net/http knows of because its own read ends
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(append(body, body...))
+	}), ReadHeaderTimeout: time.Second}
+	served := make(chan error)
+	go func() { served <- server.Serve(l) }()
+	transport := &http.Transport{DialContext: sb.Host(netns.Client).DialContext}
+	client := http.Client{Transport: transport}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for range 3 {
+				body := strings.Repeat(strconv.Itoa(i), 100_000)
+				answer, err := client.Post("http://server/twice", "text/plain", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(answer.Body)
+				if err != nil || string(got) != body+body {
+					t.Errorf("client %d: %d octets that are not those that were asked for, %v", i, len(got), err)
+				}
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	group.Wait()
+	impatient := http.Client{Transport: transport, Timeout: 50 * time.Millisecond}
+	_, err = impatient.Get("http://server/never")
+	if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+		t.Errorf("a request without an answer: %v", err)
+	}
+	transport.CloseIdleConnections()
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+	stop()
+}
+
+// TestDialContext: in real time a context ends a Dial, and what it has opened is closed.
+func TestDialContext(t *testing.T) {
+	leaks(t)
+	drop, err := netns.ParseFault("drop client any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := onGVisor(1)
+	cfg.Faults = []netns.Fault{drop}
+	sb, stop := inRealTime(t, cfg)
+	client := sb.Host(netns.Client)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = client.DialContext(ctx, "tcp", "server:80")
+	if op, ok := errors.AsType[*net.OpError](err); !ok || !op.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a context whose time is up: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err = client.DialContext(ctx, "tcp", "server:80"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is cancelled: %v", err)
+	}
+	if _, err = client.DialContext(ctx, "tcp", "server:80"); !errors.Is(err, context.Canceled) {
+		t.Errorf("one that was cancelled before: %v", err)
+	}
+	if _, err = client.DialTimeout("tcp", "server:80", 20*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a timeout: %v", err)
+	}
+	stop()
+	if _, err = client.Dial("tcp", "server:80"); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a dial behind the end of the run: %v", err)
+	}
+	for fd := 3; fd < 6; fd++ {
+		if n := sb.Socket(netns.Client, fd); n != 0 {
+			t.Errorf("descriptor %d is open still", fd)
+		}
+	}
+}
+
+// TestRealTimeEnd: a run in real time goes on as long as a goroutine of Go does; calls that are blocked at its end answer
+// net.ErrClosed.
+func TestRealTimeEnd(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wallClock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Server)
+	accepted := make(chan error)
+	var ended atomic.Int32
+	var took time.Duration
+	h.Go(func() {
+		l, err := h.Listen("tcp", "server:80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			_, err := l.Accept()
+			accepted <- err
+		}()
+		for range 3 {
+			h.Go(func() {
+				time.Sleep(5 * time.Millisecond)
+				h.Sleep(5 * time.Millisecond)
+				ended.Add(1)
+			})
+		}
+		start := h.Now()
+		h.Wait()
+		took = h.Now().Sub(start)
+		if n := ended.Load(); n != 3 {
+			t.Errorf("Wait came back when %d goroutines had ended", n)
+		}
+		h.Wait()
+	})
+	tr, err := sb.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took < 10*time.Millisecond || sb.Now() < took {
+		t.Errorf("two sleeps took %v, and the run %v", took, sb.Now())
+	}
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accept: %v", err)
+	}
+	if tr.End.Reason != trace.Idle || len(tr.End.Blocked) != 1 {
+		t.Errorf("the run ended as %v", tr.End)
+	}
+}
+
+// TestRealTimeNeverRun: what was asked before Run comes back when the sandbox is closed instead.
+func TestRealTimeNeverRun(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wallClock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialed := make(chan error)
+	go func() {
+		_, err := sb.Host(netns.Client).Dial("tcp", "server:80")
+		dialed <- err
+	}()
+	time.Sleep(time.Millisecond) // whether it comes before or behind Close, the answer is the same
+	sb.Close()
+	if err := <-dialed; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestOutlives: a goroutine of Go that goes on after the end of a run in real time is told of, with its stack.
+func TestOutlives(t *testing.T) {
+	wall := fakeWall{}
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wall.wall()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave := make(chan bool)
+	sb.Host(netns.Client).Go(func() {
+		sb.Stop()
+		waitOutside(&wall, leave)
+	})
+	_, err = sb.Run()
+	close(leave)
+	if err == nil || !strings.Contains(err.Error(), "waitOutside(") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRealTimePanics: there, too, a panic of a goroutine is Run's.
+func TestRealTimePanics(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wallClock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Client)
+	h.Go(func() { h.Sleep(time.Hour) })
+	h.Go(hurt)
+	defer func() {
+		if p, ok := recover().(*netns.PanicError); !ok || p.Value != "ouch" {
+			t.Errorf("Run panicked with %v", p)
+		}
+	}()
+	_, err = sb.Run()
+	t.Errorf("Run returned %v", err)
 }

@@ -11,8 +11,9 @@ import (
 	"connectlab/trace"
 )
 
-// A Sandbox is two hosts and the link between them, in virtual time. Make one with New, give its hosts programs, and
-// Run it once. Goroutines may not share it.
+// A Sandbox is two hosts and the link between them. Make one with New, give its hosts programs, or goroutines, and
+// Run it once. Goroutines may not share it, but that those of Host.Go may call it in virtual time, and any goroutine
+// Stop and, in real time, what a Host can do.
 type Sandbox struct {
 	cfg    Config
 	now    time.Duration
@@ -47,8 +48,8 @@ type Sandbox struct {
 	running  []*task                // the goroutines of those that have started
 	current  *task                  // in virtual time: who has control; nil: the driver
 	others   task                   // stands for callers that are none
-	lanes    []*lane                // all, by rank
-	free     [2][]*lane             // of each host, by rank
+	lanes    []*lane                // all
+	free     [2][]*lane             // of each host, by number
 	over     bool                   // nobody may come in any more
 	alarm    <-chan time.Time       // see await
 	asked    chan struct{}          // in real time: somebody was inside

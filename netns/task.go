@@ -24,8 +24,8 @@ const Patience = 5 * time.Second
 // long as a goroutine of Go does, or something is pending, or until Stop.
 //
 // Each call is in the record as that of a Program: a Write is one sendall(), a Read one recv(), a Dial a socket() and a
-// connect(). The program's name is the host's, ".go" and a number, which in virtual time is the lowest that no
-// goroutine of Go has, in real time the lowest with no call under way.
+// connect(). The program's name is the host's, ".go" and a number: in virtual time the lowest that no goroutine of Go
+// has, in real time the lowest that has no call under way. Sleep, Wait and setting a deadline are no calls.
 type Host struct {
 	s *Sandbox
 	h *host
@@ -87,7 +87,8 @@ func (h *Host) Go(f func()) {
 	if !s.cfg.RealTime {
 		t.lane = s.lane(h.h)
 		t.lane.task = t
-		start.rank = t.lane.proc.rank
+		s.programs++
+		t.lane.proc.rank, start.rank = s.programs, s.programs
 	}
 	t.parent.children++
 	s.live++
@@ -250,11 +251,12 @@ func (s *Sandbox) turnAway(l *lane) {
 // A lane is a Program whose calls come from goroutines: in virtual time from one task after the other, in real time
 // from whoever has a call to make, for as long as that takes.
 type lane struct {
-	s     *Sandbox
-	proc  *process
-	task  *task
-	begin func() // makes the call, as a step of the driver
-	wake  func() // ends a wait, as a step of the driver
+	s      *Sandbox
+	number int // of the host's
+	proc   *process
+	task   *task
+	begin  func() // makes the call, as a step of the driver
+	wake   func() // ends a wait, as a step of the driver
 
 	f      *handle // what the call is made on
 	buf    []byte  // for what it receives
@@ -270,18 +272,18 @@ func (s *Sandbox) lane(h *host) *lane {
 	}
 	s.programs++
 	h.lanes++
-	l := &lane{s: s, reply: make(chan answer, 1)}
+	l := &lane{s: s, number: h.lanes, reply: make(chan answer, 1)}
 	l.proc = &process{host: h, name: fmt.Sprintf("%s.go%d", h.name, h.lanes), program: l, rank: s.programs}
 	l.begin, l.wake = l.makeCall, func() { l.answer(answer{}) }
 	s.lanes = append(s.lanes, l)
 	return l
 }
 
-// release makes a lane free. The oldest is used first.
+// release makes a lane free. That of the lowest number is used first.
 func (s *Sandbox) release(l *lane) {
-	free := s.free[l.proc.host.index]
-	i, _ := slices.BinarySearchFunc(free, l, func(a, b *lane) int { return a.proc.rank - b.proc.rank })
-	s.free[l.proc.host.index] = slices.Insert(free, i, l)
+	free := &s.free[l.proc.host.index]
+	i, _ := slices.BinarySearchFunc(*free, l, func(a, b *lane) int { return a.number - b.number })
+	*free = slices.Insert(*free, i, l)
 }
 
 // park leaves, and waits for the answer to what the lane has asked.

@@ -49,7 +49,7 @@ type Call struct {
 	Addr    netip.AddrPort // the address it was given, where it takes one
 	Len     int            // the octets or the backlog it was given, as it was given; NoLen: none
 	Text    string         // its other arguments, as in the story
-	Program string         // which of the host's programs: "client", "client.2"
+	Program string         // which of the host's programs: "client", "client.2"; of a goroutine "client.go1"
 	Line    int            // the line of the story, from 1; 0: none
 }
 
@@ -167,7 +167,8 @@ type StateChange struct {
 // Control is the control information of a socket that changed at one moment.
 type Control struct{ Changes []Change }
 
-// A Timer is a timer of a stack that ran out and did something. The event's Socket is its owner.
+// A Timer is a timer of a stack that ran out and did something, or the deadline of a call, which has the name of the socket
+// option: SO_RCVTIMEO, SO_SNDTIMEO. The event's Socket is its owner.
 type Timer struct{ Name string }
 
 // A HostChange is something that was done to a host or to the link.
