@@ -53,15 +53,11 @@ func main() {
 	}
 	for _, words := range []string{"GET /books HTTP/1.1", "HTTP/1.1 200 OK"} {
 		for _, e := range t.Events {
-			switch d := e.Detail.(type) {
-			case *trace.Sent:
-				if bytes.Contains(d.Packet.Data(), []byte(words)) {
-					fmt.Printf("event %d: the %s sends %q to port %d\n", e.N, e.Host, words, d.Packet.TCP.DstPort)
-				}
-			case *trace.Arrived:
-				if bytes.Contains(d.Packet.Data(), []byte(words)) {
-					fmt.Printf("event %d: it arrives at the %s\n", e.N, e.Host)
-				}
+			if sent, ok := e.Detail.(*trace.Sent); ok && bytes.Contains(sent.Packet.Data(), []byte(words)) {
+				fmt.Printf("event %d: the %s sends %q to port %d\n", e.N, e.Host, words, sent.Packet.TCP.DstPort)
+			}
+			if arrived, ok := e.Detail.(*trace.Arrived); ok && bytes.Contains(arrived.Packet.Data(), []byte(words)) {
+				fmt.Printf("event %d: it arrives at the %s\n", e.N, e.Host)
 			}
 		}
 	}
