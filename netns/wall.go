@@ -49,12 +49,13 @@ func (s *Sandbox) pace(at time.Duration, some bool) bool {
 		if left <= 0 {
 			return true
 		}
+		if s.cfg.Progress != nil {
+			s.cfg.Progress(at-left, s.steps)
+			left = min(left, time.Second) // long waits are to be seen passing
+		}
 		ring = s.cfg.Wall.After(left)
 	case s.live == 0:
 		return true
-	}
-	if s.cfg.Progress != nil {
-		s.cfg.Progress(s.now, s.steps)
 	}
 	s.gate.Unlock()
 	select {
