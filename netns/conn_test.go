@@ -215,3 +215,63 @@ func TestGoRepeatable(t *testing.T) {
 		}
 	}
 }
+
+// TestDialIPv6: on a link with Ethernet headers and IPv6 addresses, too.
+func TestDialIPv6(t *testing.T) {
+	cfg := onGVisor(1)
+	cfg.Family, cfg.Link = netns.IPv6, trace.LinkEthernet
+	goRun(t, cfg, func(h *netns.Host) {
+		if _, err := h.Listen("tcp4", "server:80"); err == nil || err.Error() != "listen tcp4: address 2001:db8::2: not an address for tcp4" {
+			t.Errorf("tcp4 on a host that has IPv6: %v", err)
+		}
+		l, err := h.Listen("tcp6", ":80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c := accept(t, l)
+		b, err := io.ReadAll(c)
+		if string(b) != "hello" || err != nil || c.LocalAddr().String() != "[2001:db8::2]:80" {
+			t.Errorf("%v read %q, %v", c.LocalAddr(), b, err)
+		}
+	}, func(h *netns.Host) {
+		for _, address := range []string{"server:80", "[2001:db8::2]:80"} {
+			c, err := h.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := io.WriteString(c, "hello"); err != nil {
+				t.Error(err)
+			}
+			_ = c.Close()
+		}
+	})
+}
+
+// TestSharedDescriptors: goroutines and programs of a host have one table of descriptors. What a program closes is gone for
+// a Conn, also when the descriptor names another socket by then.
+func TestSharedDescriptors(t *testing.T) {
+	tr := run(t, onGVisor(1), func(sb *netns.Sandbox) {
+		of(t, sb, netns.Server, netns.Call{}, netns.Call{Op: netns.OpBind, FD: 3, Addr: serverPort}, netns.Call{Op: netns.OpListen, FD: 3, N: 5})
+		h := sb.Host(netns.Client)
+		h.Go(func() {
+			c := dial(t, h)
+			h.Go(func() {
+				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, netns.ErrBadDescriptor) || errors.Is(err, net.ErrClosed) {
+					t.Errorf("a read when the program closes: %v", err)
+				}
+			})
+			h.Sleep(time.Second)
+			if _, err := c.Write([]byte("x")); !errors.Is(err, netns.ErrBadDescriptor) {
+				t.Errorf("a write when the descriptor is another's: %v", err)
+			}
+			if err := c.Close(); !errors.Is(err, netns.ErrBadDescriptor) {
+				t.Errorf("a close: %v", err)
+			}
+		})
+		of(t, sb, netns.Client, netns.Call{At: 500 * ms, Op: netns.OpClose, FD: 3}, netns.Call{})
+	})
+	want(t, "client", "0s socket() = 3\n20ms connect(3, 192.0.2.2:80) = 0\n500ms close(3) = 0\n500ms recv(3, 1) = -1 EBADF\n500ms socket() = 3",
+		returns(tr, netns.Client))
+}

@@ -59,7 +59,7 @@ func TestLanguagesHaveTheSameKeysAndVerbs(t *testing.T) {
 // madeKeys are the keys that the program makes out of names.
 func madeKeys() []string {
 	keys := []string{"fate.duplicated-at-once", "unit.octets.one", "unit.segments.one", "unit.days.one"}
-	for _, name := range timerNames {
+	for _, name := range slices.Concat(timerNames, deadlineNames) {
 		keys = append(keys, "timer-name."+name)
 	}
 	for i := range trace.Item(trace.NumItems) {
@@ -103,6 +103,9 @@ var timerNames = []string{
 	"h.retransmitTimer", "snd.resendTimer", "snd.probeTimer", "snd.reorderTimer", "snd.corkTimer", "keepalive.timer", "timeWaitTimer", "finWait2Timer",
 	"neighborEntry.timer",
 }
+
+// deadlineNames are those of the deadlines of calls, which the sandbox records as timers.
+var deadlineNames = []string{"SO_RCVTIMEO", "SO_SNDTIMEO"}
 
 // TestTimersHaveWords: each name that gVisor's adapter gives to a timer is one that the catalogue explains.
 func TestTimersHaveWords(t *testing.T) {
