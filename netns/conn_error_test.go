@@ -148,6 +148,10 @@ func TestDeadline(t *testing.T) {
 		} else {
 			wantDeadline(t, "dial", h, err, 3521*ms+1)
 		}
+		// A deadline is no end of a run that has nothing else to do, however late it is.
+		_ = c.SetReadDeadline(h.Now().Add(100 * time.Hour))
+		_, err = c.Read(make([]byte, 10))
+		wantDeadline(t, "a read for a long time", h, err, 100*time.Hour+3521*ms+1)
 	})
 	var timers []string
 	for _, e := range tr.Events {
@@ -167,6 +171,7 @@ func TestDeadline(t *testing.T) {
 		"client sendall = -1 EAGAIN: the call",
 		"client recv = -1 EAGAIN: timer SO_RCVTIMEO of socket 1 at 3.221000001s",
 		"client connect = -1 EINPROGRESS: timer SO_SNDTIMEO of socket 2 at 3.521000001s",
+		"client recv = -1 EAGAIN: timer SO_RCVTIMEO of socket 1 at 100h0m3.521000001s",
 	}, timers); d != "" {
 		t.Errorf("calls that were ended (-want +got):\n%s", d)
 	}
@@ -253,6 +258,50 @@ func TestCloseUnblocks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDialTimeout: the timeout is the Dial's and not the connection's.
+func TestDialTimeout(t *testing.T) {
+	goRun(t, onGVisor(1), func(h *netns.Host) { _ = accept(t, listen(t, h)) }, func(h *netns.Host) {
+		c, err := h.DialTimeout("tcp", "server:80", 100*ms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Sleep(time.Second)
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCloseAtTheInstantOfACall: a call that was asked for and is not made yet when another goroutine closes the connection is not
+// made on the socket that has got the descriptor.
+func TestCloseAtTheInstantOfACall(t *testing.T) {
+	tr := goRun(t, onGVisor(1), func(h *netns.Host) {
+		c := accept(t, listen(t, h))
+		h.Sleep(90*ms - h.Now().Sub(netns.Start))
+		if _, err := c.Write([]byte("x")); err != nil { // which arrives at 100 ms, ahead of what goroutines do
+			t.Error(err)
+		}
+	}, func(h *netns.Host) {
+		c := dial(t, h)
+		h.Go(func() {
+			for want := range 2 {
+				if _, err := c.Read(make([]byte, 1)); errors.Is(err, net.ErrClosed) != (want == 1) {
+					t.Errorf("read %d: %v", want, err)
+				}
+			}
+		})
+		h.Sleep(80 * ms)
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := h.Listen("tcp", "client:1"); err != nil {
+			t.Error(err)
+		}
+	})
+	want(t, "client", "0s socket() = 3\n20ms connect(3, 192.0.2.2:80) = 0\n100ms recv(3, 1) = 1\n100ms close(3) = 0\n100ms socket() = 3\n"+
+		"100ms setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0\n100ms bind(3, 192.0.2.1:1) = 0\n100ms listen(3, 128) = 0", returns(tr, netns.Client))
 }
 
 // TestHalfClose: what was written before CloseWrite arrives, then the end; the other direction stays open.
@@ -359,6 +408,7 @@ func TestGoReboot(t *testing.T) {
 			l := listen(t, server)
 			c := accept(t, l)
 			server.Go(func() { _, err := l.Accept(); note(server, err) })
+			_ = c.SetDeadline(server.Now().Add(time.Minute)) // which nothing is left of
 			_, err := c.Read(make([]byte, 1))
 			note(server, err)
 			again := listen(t, server) // which has the descriptor of the one before
@@ -651,6 +701,30 @@ func TestGoPanics(t *testing.T) {
 			t.Errorf("Run returned %v", tr)
 		})
 	}
+}
+
+// TestPanicIsTheEnd: when one goroutine has panicked, others do not go on, not even those whose calls came back with it.
+func TestPanicIsTheEnd(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(onGVisor(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Server)
+	h.Go(func() {
+		l := listen(t, h)
+		h.Go(func() { _, _ = l.Accept(); hurt() })
+		h.Go(func() { _, _ = l.Accept(); t.Error("the other goroutine went on") })
+		h.Sleep(time.Second)
+		_ = l.Close()
+	})
+	defer func() {
+		if _, ok := recover().(*netns.PanicError); !ok {
+			t.Error("Run did not panic")
+		}
+	}()
+	_, err = sb.Run()
+	t.Errorf("Run returned %v", err)
 }
 
 //go:noinline

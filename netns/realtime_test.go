@@ -17,6 +17,7 @@ import (
 	"connectlab/netns"
 	"connectlab/trace"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/nettest"
 )
 
@@ -282,4 +283,99 @@ func TestRealTimePanics(t *testing.T) {
 	}()
 	_, err = sb.Run()
 	t.Errorf("Run returned %v", err)
+}
+
+// TestRealTimeStamps: a call has the time at which it came, but not one behind what was to happen before and has not yet.
+func TestRealTimeStamps(t *testing.T) {
+	leaks(t)
+	var now atomic.Int64
+	waits := make(chan time.Duration, 100)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: &netns.Wall{
+		Now:   func() time.Time { return netns.Start.Add(time.Duration(now.Load())) },
+		After: func(d time.Duration) <-chan time.Time { waits <- d; return nil }, // it never rings: the driver looks when it is called
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of(t, sb, netns.Client, netns.Call{}, netns.Call{Op: netns.OpConnect, FD: 3, Addr: serverPort}) // which the server does not answer
+	h := sb.Host(netns.Server)
+	up := make(chan bool)
+	h.Go(func() { <-up })
+	traces := make(chan *trace.Trace)
+	go func() {
+		tr, err := sb.Run()
+		if err != nil {
+			t.Error(err)
+		}
+		traces <- tr
+	}()
+	if d := <-waits; d != 10*ms {
+		t.Errorf("the driver waits for %v first", d)
+	}
+	for _, at := range []time.Duration{4 * ms, 30 * ms, 70 * ms} {
+		now.Store(int64(at))
+		l, err := h.Listen("tcp", "server:"+strconv.Itoa(int(at/ms)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	}
+	sb.Stop()
+	close(up)
+	var got []string
+	for _, e := range (<-traces).Events {
+		switch d := e.Detail.(type) {
+		case *trace.Arrived:
+			got = append(got, e.At.String()+" arrived")
+		case *trace.Call:
+			if d.Name == "bind" {
+				got = append(got, e.At.String()+" "+d.String())
+			}
+		default:
+		}
+	}
+	want := []string{"4ms bind(3, 192.0.2.2:4)", "10ms arrived", "30ms bind(3, 192.0.2.2:30)", "70ms bind(3, 192.0.2.2:70)"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+}
+
+// TestRealTimeLag: a run that cannot keep up with the wall clock hears calls nevertheless, and no end comes while a goroutine of Go
+// goes on.
+func TestRealTimeLag(t *testing.T) {
+	leaks(t)
+	started := false
+	restless := blind(func(p *puppet) {
+		var again func()
+		again = func() { p.at(p.now+time.Minute, "again", again) }
+		p.at(0, "again", again)
+	})
+	sb, err := netns.New(netns.Config{Client: restless, Server: blind(nil), RealTime: true, Wall: &netns.Wall{
+		Now: func() time.Time {
+			if !started {
+				started = true
+				return netns.Start
+			}
+			return netns.Start.Add(netns.MaxTime)
+		},
+		After: time.After,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Server)
+	h.Go(func() {
+		time.Sleep(5 * time.Millisecond) // hours pass
+		if _, err := h.Listen("tcp", "server:80"); err != nil {
+			t.Error(err)
+		}
+		sb.Stop()
+	})
+	tr, err := sb.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr.End.Reason != trace.Stopped || tr.End.At < 2*netns.DefaultRest {
+		t.Errorf("the run ended as %v", tr.End)
+	}
 }
