@@ -370,7 +370,7 @@ func TestBothWays(t *testing.T) {
 
 // TestWritesDoNotMix: of two goroutines that write at one time, each has its octets together.
 func TestWritesDoNotMix(t *testing.T) {
-	const size = 8 << 20 // more than buffers hold
+	const size = 2 << 20 // more than a send buffer holds
 	cfg := onGVisor(1)
 	cfg.OmitData, cfg.Record = true, netns.RecordNoControl
 	goRun(t, cfg, func(h *netns.Host) {
