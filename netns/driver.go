@@ -16,13 +16,16 @@ const progressSteps = 4096
 // stack's in the order of arming; then deadlines of calls; then program lines in the order of the file. What to do next is
 // decided anew after each step. In real time it is done when the wall clock says so, and that is all the difference.
 func (s *Sandbox) loop() {
-	for s.failure == nil && !s.stopped() {
+	for {
 		if s.cfg.RealTime {
 			s.gate.Unlock() // a run that lags behind the clock lets others in, too
 			s.gate.Lock()
 		}
+		if s.failure != nil || s.stopped() {
+			return
+		}
 		at, do := s.choose()
-		if s.cfg.RealTime && !s.pace(min(at, s.until()), do != nil) {
+		if s.cfg.RealTime && do != nil && !s.pace(min(at, s.until())) {
 			continue
 		}
 		if do == nil {
@@ -78,8 +81,15 @@ func (s *Sandbox) choose() (at time.Duration, do func(*Sandbox)) {
 	if t, ok := s.agenda.next(); ok && (do == nil || t < at) {
 		at, do = t, (*Sandbox).line
 	}
+	if do == nil && s.cfg.RealTime && s.live > 0 {
+		at, do = math.MaxInt64, (*Sandbox).nothing
+	}
 	return at, do
 }
+
+// nothing is what a run in real time has to do while only goroutines of Host.Go go on, which may ask for something at any time.
+// It is behind every end of a run.
+func (s *Sandbox) nothing() {}
 
 // until is when the run is cut off. Without Config.Until no program line up to MaxTime is ever cut off.
 func (s *Sandbox) until() time.Duration {

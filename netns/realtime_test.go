@@ -379,3 +379,31 @@ func TestRealTimeLag(t *testing.T) {
 		t.Errorf("the run ended as %v", tr.End)
 	}
 }
+
+// TestRealTimeUntil: Config.Until is kept, also where nothing is to happen any more.
+func TestRealTimeUntil(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wallClock, Until: 20 * ms}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Server)
+	h.Go(func() {
+		l, err := h.Listen("tcp", "server:80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err = l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("accept: %v", err)
+		}
+	})
+	start := time.Now()
+	tr, err := sb.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took < 20*ms || tr.End.Reason != trace.UntilReached || tr.End.At != 20*ms || len(tr.End.Blocked) != 1 {
+		t.Errorf("after %v the run ended as %v", took, tr.End)
+	}
+}

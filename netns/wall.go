@@ -39,24 +39,18 @@ func (s *Sandbox) keepUp() {
 	}
 }
 
-// pace waits in a run in real time until the wall clock has come to at, when something is to happen; with some false
-// nothing is. It reports false when anything may have changed meanwhile, and what to do next is to be chosen anew.
-func (s *Sandbox) pace(at time.Duration, some bool) bool {
-	var ring <-chan time.Time
-	switch {
-	case some:
-		left := at - s.elapsed()
-		if left <= 0 {
-			return true
-		}
-		if s.cfg.Progress != nil {
-			s.cfg.Progress(at-left, s.steps)
-			left = min(left, time.Second) // long waits are to be seen passing
-		}
-		ring = s.cfg.Wall.After(left)
-	case s.live == 0:
+// pace waits in a run in real time until the wall clock has come to at. It reports false when anything may have changed
+// meanwhile, and what to do next is to be chosen anew.
+func (s *Sandbox) pace(at time.Duration) bool {
+	left := at - s.elapsed()
+	if left <= 0 {
 		return true
 	}
+	if s.cfg.Progress != nil {
+		s.cfg.Progress(at-left, s.steps)
+		left = min(left, time.Second) // long waits are to be seen passing
+	}
+	ring := s.cfg.Wall.After(left)
 	s.gate.Unlock()
 	select {
 	case <-ring:
