@@ -66,8 +66,9 @@ func (f *handle) call(c Call, buf []byte) answer {
 		return answer{over: true}
 	}
 	if f.fd != 0 && (f.closed || f.gone()) {
+		a := answer{closed: f.closed, result: -1, errno: ErrBadDescriptor}
 		s.turnAway(l)
-		return answer{closed: f.closed, result: -1, errno: ErrBadDescriptor}
+		return a
 	}
 	c.FD = f.fd
 	l.f, l.buf, l.proc.call = f, buf, c

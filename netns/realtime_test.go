@@ -407,3 +407,43 @@ func TestRealTimeUntil(t *testing.T) {
 		t.Errorf("after %v the run ended as %v", took, tr.End)
 	}
 }
+
+// TestCloseFromAllSides: in real time several goroutines may close a connection, and use it, at once. One Close is the first.
+func TestCloseFromAllSides(t *testing.T) {
+	leaks(t)
+	cfg := onGVisor(1)
+	cfg.Delay = 100 * time.Microsecond
+	sb, stop := inRealTime(t, cfg)
+	defer stop()
+	l, err := sb.Host(netns.Server).Listen("tcp", "server:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		c, err := sb.Host(netns.Client).Dial("tcp", "server:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		var first atomic.Int32
+		for range 4 {
+			group.Go(func() { _, _ = c.Read(make([]byte, 1)) })
+			group.Go(func() { _, _ = c.Write([]byte("x")) })
+			group.Go(func() { _ = c.SetDeadline(time.Now().Add(time.Millisecond)) })
+			group.Go(func() {
+				if err := c.Close(); err == nil {
+					first.Add(1)
+				} else if !errors.Is(err, net.ErrClosed) {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if n := first.Load(); n != 1 {
+			t.Errorf("%d calls of Close had no error", n)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
