@@ -608,7 +608,7 @@ func (r *reader) packet(key string) *Packet {
 	if r.trace.Header.Capture {
 		p.AsCaptured()
 	}
-	if p.TCP.Checksum == ChecksumUnverified && p.Kind == PacketTCP {
+	if p.TCP.Checksum == ChecksumUnverified && p.Kind == PacketTCP && recorded != ChecksumUncomputed {
 		p.TCP.Checksum = recorded
 	}
 	r.scratch = append(appendPacket(append(r.scratch[:0], '{'), &p), '}')

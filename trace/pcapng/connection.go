@@ -2,6 +2,7 @@ package pcapng
 
 import (
 	"net/netip"
+	"reflect"
 	"time"
 
 	"connectlab/trace"
@@ -67,9 +68,9 @@ type store struct {
 }
 
 // Sizes of memory, for store.used.
-const (
-	eventSize = 80 // with its frame's number
-	slotsSize = slotFrames * 400
+var (
+	eventSize = int(reflect.TypeFor[trace.Event]().Size() + reflect.TypeFor[int]().Size()) // with its frame's number
+	slotsSize = int(reflect.TypeFor[slots]().Size())
 )
 
 // The first octets of a part have room for a short connection's, the last chunks for many segments.

@@ -99,7 +99,7 @@ type flows struct {
 	free   []*flow
 	made   int
 	handed int
-	began  int64 // the time of the capture's first segment, nanoseconds since 1970
+	began  int64 // the time of the capture's first frame, nanoseconds since 1970
 	c      Connection
 	failed error // of each
 }
@@ -110,9 +110,6 @@ func newFlows(each func(*Connection) error) *flows {
 
 // add takes in a segment. frame is its number in the capture.
 func (fs *flows) add(p *trace.Packet, at int64, frame int) error {
-	if fs.made == 0 {
-		fs.began = at
-	}
 	key, fromLow := keyOf(p)
 	f := fs.recent
 	if f == nil || f.key != key {
@@ -207,8 +204,8 @@ func (fs *flows) frame(f *flow, packet *trace.Packet, from int, frame int) {
 	}
 	before, knew, iss := sender.State, sender.Knows.Has(rfc9293.KnowsISS), sender.ISS
 	changed := good && sender.Sent(seg)
-	if begins := sender.Knows.Has(rfc9293.KnowsISS) && (!knew || sender.ISS != iss); begins && (knew || before != trace.NotObserved) {
-		// Another connection of the same names: after a reboot, say.
+	begins := sender.Knows.Has(rfc9293.KnowsISS) && (!knew || sender.ISS != iss) && (knew || before != trace.NotObserved)
+	if begins || changed && before == trace.Closed { // another connection of the same names: after a reboot, or tried again
 		sender.socket++
 		before, changed = trace.NotObserved, sender.State != trace.NotObserved
 	}
@@ -282,9 +279,11 @@ func (fs *flows) shrink(now time.Duration) error {
 	if fs.store.used <= budget {
 		return nil
 	}
-	for f := fs.open.first; f != nil && fs.store.used > budget/2; f = f.next {
-		if err := fs.hand(f); err != nil {
-			return err
+	for _, l := range [...]*list{&fs.over, &fs.open} {
+		for f := l.first; f != nil && fs.store.used > budget/2; f = f.next {
+			if err := fs.hand(f); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

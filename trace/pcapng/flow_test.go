@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,16 @@ func TestFourTupleComesBack(t *testing.T) {
 	}
 	if all[1].frames[0] != 11 {
 		t.Errorf("the second connection begins with frame %d, want 11", all[1].frames[0])
+	}
+
+	again := newTalk()
+	for range 3 { // as some stacks do it: the refused SYN once more, as it was
+		again.seq = [2]trace.Seq{1000, 0}
+		again.send(0, syn, "").send(1, rst|ack, "")
+	}
+	refused := one(t, "refused three times", again.frames...)
+	if got, want := path(refused.Trace, "client"), "1: SYN-SENT CLOSED 2: SYN-SENT CLOSED 3: SYN-SENT CLOSED"; got != want {
+		t.Errorf("the client goes %s, want %s", got, want)
 	}
 
 	rebooted := newTalk().handshake()
@@ -298,6 +309,15 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// Times count from the capture's first frame, whatever it is.
+func TestTimesCountFromTheFirstFrame(t *testing.T) {
+	talk := newTalk().whole()
+	c := one(t, "something before it", append([]captured{{second - 5e9, []byte("rubbish"), 7}}, talk.frames...)...)
+	if got := times(c.Trace); got[0] != 5*time.Second || !c.Header.Start.Equal(time.Unix(0, second-5e9)) || c.frames[0] != 2 {
+		t.Errorf("the first segment is at %v from %v, frame %d", got[0], c.Header.Start, c.frames[0])
+	}
+}
+
 // Time does not go backwards in a trace, whatever a capture says.
 func TestTimesThatGoBackwards(t *testing.T) {
 	talk := newTalk().whole()
@@ -399,14 +419,27 @@ func TestManyOpenConnections(t *testing.T) {
 		talk.send(0, syn, "")
 		frames = append(frames, talk.frames...)
 	}
+	capture := raw(frames...)
+	frames = nil
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	most := uint64(0)
 	seen := map[int]bool{}
-	sum, err := pcapng.Read(bytes.NewReader(raw(frames...)), "flood", func(c *pcapng.Connection) error {
+	sum, err := pcapng.Read(bytes.NewReader(capture), "flood", func(c *pcapng.Connection) error {
 		if seen[c.Number] || c.Part != 1 || len(c.Trace.Events) != 3 {
 			return fmt.Errorf("connection %d, part %d, with %d events", c.Number, c.Part, len(c.Trace.Events))
 		}
-		seen[c.Number] = true
+		if seen[c.Number] = true; len(seen)%5000 == 0 {
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapInuse-min(before.HeapInuse, now.HeapInuse))
+		}
 		return nil
 	})
+	t.Logf("at most %d KiB of heap", most>>10)
+	if most > 320<<20 {
+		t.Errorf("%d octets of heap, which is more than what is kept of open connections", most)
+	}
 	if err != nil || sum.Connections != flood || len(seen) != flood {
 		t.Errorf("%+v, %d seen, %v; want %d", sum, len(seen), err, flood)
 	}

@@ -107,7 +107,9 @@ func (r *reader) read() error {
 		if rec.at < 0 {
 			rec.at = r.last
 		}
-		r.last = rec.at
+		if r.last = rec.at; r.sum.Frames == 1 {
+			r.flows.began = rec.at
+		}
 		if !r.packet(&rec, &p) {
 			continue
 		}

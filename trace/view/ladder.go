@@ -193,7 +193,7 @@ func (l *ladder) about(ways ...func(*trace.HostInfo) string) {
 func (l *ladder) foot() {
 	l.pause(l.t.End.At)
 	l.time(l.t.End.At)
-	l.wide(l.o.text(keyed("end.", l.t.End.Reason.String())), bold)
+	l.wide(l.o.text(endText(l.t)), bold)
 	for _, n := range l.t.End.Blocked {
 		e := l.t.Event(n)
 		if e == nil {

@@ -186,7 +186,7 @@ func (m *mermaid) head() {
 // end says how the run ended.
 func (m *mermaid) end() mermaidLine {
 	end := &m.t.End
-	texts := []string{m.clock.print(end.At) + " " + m.o.text(keyed("end.", end.Reason.String()))}
+	texts := []string{m.clock.print(end.At) + " " + m.o.text(endText(m.t))}
 	for _, n := range end.Blocked {
 		if e := m.t.Event(n); e != nil {
 			if c, ok := e.Detail.(*trace.Call); ok {

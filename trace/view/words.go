@@ -263,3 +263,14 @@ func option(opt trace.Option, n *numbering, absolute bool) string {
 	}
 	return fmt.Sprintf("option %d", opt.Kind)
 }
+
+// endText is the key of the text that says how a trace ended. A capture knows of no program.
+func endText(t *trace.Trace) string {
+	switch {
+	case !t.Header.Capture:
+		return keyed("end.", t.End.Reason.String())
+	case t.End.Reason == trace.Finished:
+		return "end.capture-over"
+	}
+	return "end.capture-open"
+}

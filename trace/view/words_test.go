@@ -192,3 +192,31 @@ func TestCleanTakesControlCharactersOut(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A capture has no programs that could have returned.
+func TestTheEndOfACapture(t *testing.T) {
+	for _, tt := range []struct {
+		capture bool
+		reason  trace.EndReason
+		want    string
+	}{
+		{false, trace.Finished, "all programs have returned"}, {false, trace.BrokenOff, "breaks off"},
+		{true, trace.Finished, "both sides have done"}, {true, trace.BrokenOff, "the capture ends"},
+	} {
+		tr := &trace.Trace{
+			Header: trace.Header{Capture: tt.capture, Hosts: []trace.HostInfo{{Name: "client"}, {Name: "server"}}}, End: trace.End{Reason: tt.reason},
+		}
+		var ladder, diagram strings.Builder
+		if err := Ladder(&ladder, tr, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Mermaid(&diagram, tr, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, out := range []string{ladder.String(), diagram.String()} {
+			if !strings.Contains(out, tt.want) {
+				t.Errorf("capture %v, %v: the view does not say %q:\n%s", tt.capture, tt.reason, tt.want, out)
+			}
+		}
+	}
+}
