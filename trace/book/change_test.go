@@ -3,6 +3,7 @@ package book
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ type change struct {
 }
 
 // changes are those of all sections.
-func changes() []change { return slices.Concat(changesA, changesB, changesC) }
+func changes() []change { return slices.Concat(changesA, changesB, changesB2, changesC) }
 
 func TestChanges(t *testing.T) {
 	for _, c := range changes() {
@@ -100,11 +101,136 @@ func TestWithoutItsEvidenceAVerdictIsAnother(t *testing.T) {
 
 var stories sync.Map // name: func() (*trace.Trace, error)
 
-// story is the trace of a built-in story. It is not to be changed.
-func story(t *testing.T, name string) *trace.Trace {
+// ownStories are told for the tests alone.
+var ownStories = map[string]string{
+	// A simultaneous open with data both ways: no socket of it was made for a connection.
+	"both-open": `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: connect(3, client:80) = 0
+server: recvall(3, 5) = 5
+server: sendall(3, 5) = 5
+server: close(3) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: bind(3, client:80) = 0
+client: connect(3, server:80) = 0
+client: sendall(3, 5) = 5
+client: recvall(3) = 5
+client: close(3) = 0
+`,
+	"lost-syn": `--fault="drop client SYN#1"` + ownServer + ownClient,
+	// The client is silent until its ACK has got through.
+	"lost-ack": `--fault="drop client ACK#1"` + ownServer + `
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: +3 sendall(3, 5) = 5
+client: recvall(3, 5) = 5
+client: close(3) = 0
+`,
+	"corrupted-syn":    `--fault="corrupt client SYN#1"` + ownServer + ownClient,
+	"corrupted-synack": `--fault="corrupt server SYN,ACK#1"` + ownServer + ownClient,
+	"nonblocking": ownServer + `
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
+client: connect(3, server:80) = -1 EINPROGRESS (Operation now in progress)
+client: +.1 connect(3, server:80)
+client: fcntl(3, F_SETFL, O_RDWR) = 0
+client: sendall(3, 5) = 5
+client: recvall(3, 5) = 5
+client: close(3) = 0
+`,
+	"bad-link": `
+--fault="drop client data#2"
+--fault="drop server data#3"
+--fault="duplicate client data#4"
+--fault="reorder client data#6"
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4, 30000) = 30000
+server: sendall(4, 30000) = 30000
+server: recvall(4) = 0
+server: close(4) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 30000) = 30000
+client: recvall(3, 30000) = 30000
+client: close(3) = 0
+`,
+	"transfer": `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4) = 10000000
+server: close(4) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 10000000) = 10000000
+client: close(3) = 0
+`,
+	"shutdown": `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4) = 5
+server: shutdown(4, SHUT_WR) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 5) = 5
+client: shutdown(3, SHUT_WR) = 0
+client: recvall(3) = 0
+`,
+	"gone": `
+--fault="drop server data"
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: 1 sendall(4, 5) = 5
+server: recvall(4)
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: recvall(3)
+`,
+}
+
+// A server that takes five octets and sends as many back, and its client.
+const (
+	ownServer = `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4, 5) = 5
+server: sendall(4, 5) = 5
+server: recvall(4) = 0
+server: close(4) = 0
+`
+	ownClient = `
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 5) = 5
+client: recvall(3, 5) = 5
+client: close(3) = 0
+`
+)
+
+// story is the trace of a story, built-in or of ownStories. It is not to be changed.
+func story(t testing.TB, name string) *trace.Trace {
 	t.Helper()
 	run, _ := stories.LoadOrStore(name, sync.OnceValues(func() (*trace.Trace, error) {
 		s, err := script.Builtin(name)
+		if text, ok := ownStories[name]; ok {
+			s, err = script.Parse(name, text)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -193,6 +319,57 @@ func (e *editor) call(t *testing.T, host, name string, nth int) int {
 	})
 }
 
+// returned returns the number of the Return of a call.
+func (e *editor) returned(t *testing.T, call int) int {
+	t.Helper()
+	return e.find(t, call, func(ev *trace.Event) bool {
+		r, ok := ev.Detail.(*trace.Return)
+		return ok && r.Call == call
+	})
+}
+
+// control returns the number of the first event, behind event n, with control information of a socket.
+func (e *editor) control(t *testing.T, n int, host string, socket int) int {
+	t.Helper()
+	return e.find(t, n, func(ev *trace.Event) bool {
+		_, ok := ev.Detail.(*trace.Control)
+		return ok && ev.Host == host && ev.Socket == socket
+	})
+}
+
+// state returns the number of the event with which a socket came to a state.
+func (e *editor) state(t *testing.T, host string, socket int, s trace.State) int {
+	t.Helper()
+	return e.find(t, 0, func(ev *trace.Event) bool {
+		c, ok := ev.Detail.(*trace.StateChange)
+		return ok && ev.Host == host && ev.Socket == socket && c.To == s
+	})
+}
+
+// forget takes items out of the control information that event n tells. An event that would tell nothing goes.
+func (e *editor) forget(n int, items ...trace.Item) {
+	c := e.t.Event(n).Detail.(*trace.Control)
+	c.Changes = slices.DeleteFunc(c.Changes, func(c trace.Change) bool { return slices.Contains(items, c.Item) })
+	e.gone[n] = e.gone[n] || len(c.Changes) == 0
+}
+
+// learn puts a change to a value into the control information that event n tells.
+func (e *editor) learn(n int, change trace.Change, now trace.Value) {
+	c := e.t.Event(n).Detail.(*trace.Control)
+	c.Changes = append(c.Changes, change.With(trace.Value{}, now))
+	slices.SortStableFunc(c.Changes, func(a, b trace.Change) int { return int(a.Item) - int(b.Item) })
+}
+
+// brought says of items that event n tells that somebody else brought them, by no field.
+func (e *editor) brought(n int, by trace.Bringer, items ...trace.Item) {
+	c := e.t.Event(n).Detail.(*trace.Control)
+	for i := range c.Changes {
+		if slices.Contains(items, c.Changes[i].Item) {
+			c.Changes[i].By, c.Changes[i].Field = by, trace.NoField
+		}
+	}
+}
+
 // drop takes events out. A packet that was not sent did not arrive either and has no fate; a call that was not made
 // did not return.
 func (e *editor) drop(numbers ...int) {
@@ -210,17 +387,18 @@ func (e *editor) drop(numbers ...int) {
 			if e.gone[d.Call] {
 				e.gone[ev.N] = true
 			}
+		default:
 		}
 	}
 }
 
-// insert puts an event in behind event n. Its cause is one of the story's events; its number does not matter. Time and host are
-// those of event n where it has none.
+// insert puts an event in behind event n. Its cause is one of the story's events, or an inserted one that has a negative number.
+// Time and host are those of event n where it has none; what happens to the world has no host.
 func (e *editor) insert(n int, ev trace.Event) {
 	if ev.At == 0 {
 		ev.At = e.t.Event(n).At
 	}
-	if ev.Host == "" {
+	if _, world := ev.Detail.(*trace.HostChange); ev.Host == "" && !world {
 		ev.Host = e.t.Event(n).Host
 	}
 	e.behind[n] = append(e.behind[n], ev)
@@ -229,18 +407,8 @@ func (e *editor) insert(n int, ev trace.Event) {
 // octets changes the octets of the packet that event n, a Sent, sent, and those of its arrivals. They begin with the IP
 // header; checksums are mended afterwards.
 func (e *editor) octets(n int, change func([]byte) []byte) {
-	for i := range e.t.Events {
-		ev := &e.t.Events[i]
-		switch d := ev.Detail.(type) {
-		case *trace.Sent:
-			if ev.N == n {
-				rewrite(d.Packet, change)
-			}
-		case *trace.Arrived:
-			if ev.Cause == n {
-				rewrite(d.Packet, change)
-			}
-		}
+	for _, p := range e.packets(n) {
+		rewrite(p, change)
 	}
 }
 
@@ -250,6 +418,118 @@ func (e *editor) header(n int, change func(tcp []byte)) {
 		change(b[int(b[0]&15)*4:])
 		return b
 	})
+}
+
+// raw changes the octets of the packet that event n sent, and those of its arrivals, and mends nothing.
+func (e *editor) raw(n int, change func(b []byte)) {
+	for _, p := range e.packets(n) {
+		b := slices.Clone(p.Octets)
+		change(b)
+		*p = trace.Packet{Octets: b, Len: len(b)}
+		wire.Decode(p)
+	}
+}
+
+// packets are the packet that event n sent and those that arrived of it.
+func (e *editor) packets(n int) []*trace.Packet {
+	var all []*trace.Packet
+	for i := range e.t.Events {
+		ev := &e.t.Events[i]
+		switch d := ev.Detail.(type) {
+		case *trace.Sent:
+			if ev.N == n {
+				all = append(all, d.Packet)
+			}
+		case *trace.Arrived:
+			if ev.Cause == n {
+				all = append(all, d.Packet)
+			}
+		default:
+		}
+	}
+	return all
+}
+
+// items changes the numbers that a socket holds, wherever they appear in its control information. Socket 0 is each of the host's.
+func (e *editor) items(host string, number int, change func(trace.Item, int64) int64) {
+	for i := range e.t.Events {
+		ev := &e.t.Events[i]
+		c, ok := ev.Detail.(*trace.Control)
+		if !ok || ev.Host != host || number != 0 && ev.Socket != number {
+			continue
+		}
+		for j := range c.Changes {
+			ch := &c.Changes[j]
+			old, now := ch.Old(), ch.New()
+			if old.Kind == trace.Number {
+				old.Num = change(ch.Item, old.Num)
+			}
+			if now.Kind == trace.Number {
+				now.Num = change(ch.Item, now.Num)
+			}
+			*ch = ch.With(old, now)
+		}
+	}
+}
+
+// renumber lets each of a host's connections begin with the number iss: in its segments, in those that acknowledge them, and in
+// the sockets on both sides. Its addresses have no other connection.
+func (e *editor) renumber(host string, iss trace.Seq) {
+	type ends struct{ local, remote netip.AddrPort }
+	by := map[ends]uint32{}
+	for i := range e.t.Events {
+		s, ok := e.t.Events[i].Detail.(*trace.Sent)
+		if ok && e.t.Events[i].Host == host && s.Packet.TCP.Flags.Has(trace.SYN) {
+			by[ends{s.Packet.Source(), s.Packet.Destination()}] = iss.Sub(s.Packet.TCP.Seq)
+		}
+	}
+	for i := range e.t.Events {
+		s, ok := e.t.Events[i].Detail.(*trace.Sent)
+		if !ok {
+			continue
+		}
+		move := by[ends{s.Packet.Source(), s.Packet.Destination()}]
+		at := 4
+		if e.t.Events[i].Host != host {
+			move, at = by[ends{s.Packet.Destination(), s.Packet.Source()}], 8
+		}
+		if at == 4 || s.Packet.TCP.Flags.Has(trace.ACK) {
+			e.header(e.t.Events[i].N, func(tcp []byte) {
+				binary.BigEndian.PutUint32(tcp[at:], binary.BigEndian.Uint32(tcp[at:])+move)
+			})
+		}
+	}
+	for _, s := range trace.Sockets(e.t) {
+		move, items := by[ends{s.Local, s.Remote}], []trace.Item{trace.ISS, trace.SndUna, trace.SndNxt}
+		if s.Host != host {
+			move, items = by[ends{s.Remote, s.Local}], []trace.Item{trace.IRS, trace.RcvNxt}
+		}
+		e.items(s.Host, s.Number, func(i trace.Item, n int64) int64 {
+			if slices.Contains(items, i) {
+				n = int64(trace.Seq(n).Add(move))
+			}
+			return n
+		})
+	}
+}
+
+// capture leaves what a capture of the packets has: each arrives when it is sent. The header is to be told.
+func (e *editor) capture() {
+	for i := range e.t.Events {
+		ev := &e.t.Events[i]
+		s, ok := ev.Detail.(*trace.Sent)
+		if !ok {
+			e.gone[ev.N] = true
+		} else if !e.gone[ev.N] {
+			host := e.t.Header.Hosts[0].Name
+			if ev.Host == host {
+				host = e.t.Header.Hosts[1].Name
+			}
+			p := *s.Packet
+			e.insert(ev.N, trace.Event{Host: host, Cause: ev.N, Detail: &trace.Arrived{Packet: &p}})
+			ev.Cause = 0
+		}
+	}
 }
 
 // flags changes the control bits of the segment that event n sent.
@@ -283,10 +563,15 @@ func (e *editor) finish(t *testing.T) *trace.Trace {
 			now[old] = len(events) + 1
 			events = append(events, ev)
 		}
-		events = append(events, e.behind[old]...)
+		for _, ev := range e.behind[old] {
+			events = append(events, ev)
+			if ev.N < 0 {
+				now[ev.N] = len(events)
+			}
+		}
 	}
 	number := func(n int) int {
-		for n != 0 && now[n] == 0 {
+		for n > 0 && now[n] == 0 {
 			n = e.t.Event(n).Cause
 		}
 		return now[n]

@@ -107,8 +107,13 @@ func (s *joined) add(o Of, plain bool, keep int) {
 		return
 	}
 	if first := s.base.Statement == nil; first || plain && !s.plain {
-		if s.base.Verdict > Holds {
+		if s.base.Verdict > Holds { // it stood before all others
+			others := s.other
+			s.other = nil
 			put(&s.other, &s.moreOther, s.base, keep)
+			for _, other := range others {
+				put(&s.other, &s.moreOther, other, keep)
+			}
 		}
 		s.base, s.plain = o, plain
 		return

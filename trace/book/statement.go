@@ -20,8 +20,8 @@ type Statement struct {
 
 // Statements are the book's statements, in its order. The slice is the caller's, the statements are not to be changed.
 func Statements() []*Statement {
-	all := make([]*Statement, 0, len(sectionA)+len(sectionB)+len(sectionC))
-	for _, section := range [][]*Statement{sectionA, sectionB, sectionC} {
+	all := make([]*Statement, 0, len(sectionA)+len(sectionB)+len(sectionB2)+len(sectionC))
+	for _, section := range [][]*Statement{sectionA, sectionB, sectionB2, sectionC} {
 		all = append(all, section...)
 	}
 	return all
@@ -73,7 +73,7 @@ func Judge(t *trace.Trace) []Finding {
 func (s *Statement) on(r *record) Finding {
 	f := s.judge(r)
 	f.Statement = s
-	f.Evidence = rising(f.Evidence)
+	f.Evidence = r.inOrder(f.Evidence)
 	if f.Expected.Key == "" {
 		f.Expected = say("book." + s.ID + ".expected")
 	}

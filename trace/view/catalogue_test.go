@@ -2,6 +2,9 @@ package view
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +13,7 @@ import (
 	"testing"
 
 	"connectlab/trace"
+	"connectlab/trace/book"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -58,7 +62,7 @@ func TestLanguagesHaveTheSameKeysAndVerbs(t *testing.T) {
 
 // madeKeys are the keys that the program makes out of names.
 func madeKeys() []string {
-	keys := []string{"fate.duplicated-at-once", "unit.octets.one", "unit.segments.one", "unit.days.one"}
+	keys := []string{"fate.duplicated-at-once", "book.more.one", "ladder.left-out.one", "unit.octets.one", "unit.segments.one", "unit.days.one"}
 	for _, name := range slices.Concat(timerNames, deadlineNames) {
 		keys = append(keys, "timer-name."+name)
 	}
@@ -90,6 +94,18 @@ func madeKeys() []string {
 		keys = append(keys, keyed("capability.", capability))
 	}
 	keys = append(keys, "cmd.host.client", "cmd.host.server")
+	for _, v := range book.Verdicts() {
+		keys = append(keys, "verdict."+v.String())
+	}
+	for _, s := range []book.Scope{book.Course, book.Every} {
+		keys = append(keys, "book.scope."+s.String())
+	}
+	for _, s := range book.Statements() {
+		keys = append(keys, "book.section."+s.ID[:1])
+		for _, part := range []string{"", ".says", ".expected", ".why"} {
+			keys = append(keys, "book."+s.ID+part)
+		}
+	}
 	for _, story := range stories {
 		for i := 1; i <= 3; i++ {
 			keys = append(keys, fmt.Sprintf("story.%s.%d", story, i))
@@ -141,7 +157,7 @@ var stories = []string{
 func sources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, folder := range []string{".", "../../cmd/connectlab"} {
+	for _, folder := range []string{".", "../../cmd/connectlab", "../book"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -177,7 +193,7 @@ func TestEveryTextIsUsed(t *testing.T) {
 
 func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	keys := madeKeys()
-	for _, m := range regexp.MustCompile(`(?:text|fail)\("([^"]+)"|Text\([A-Za-z.]+, "([^"]+)"`).FindAllStringSubmatch(sources(t), -1) {
+	for _, m := range regexp.MustCompile(`(?:text|fail|say)\("([^"]+[^".])"|Text\([A-Za-z.]+, "([^"]+[^".])"`).FindAllStringSubmatch(sources(t), -1) {
 		keys = append(keys, m[1]+m[2])
 	}
 	for _, g := range groups {
@@ -196,6 +212,43 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 		if !Has(key) {
 			t.Errorf("no text %q", key)
 		}
+	}
+}
+
+// TestWhatIsSaidFillsItsText: package book says each text with as many arguments as it has verbs.
+func TestWhatIsSaidFillsItsText(t *testing.T) {
+	files, err := filepath.Glob("../book/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	for _, name := range files {
+		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || call.Ellipsis.IsValid() {
+				return true
+			}
+			if f, ok := call.Fun.(*ast.Ident); !ok || f.Name != "say" {
+				return true
+			}
+			key, ok := call.Args[0].(*ast.BasicLit)
+			if !ok {
+				return true
+			}
+			said++
+			text := catalogues()[English][strings.Trim(key.Value, `"`)]
+			if want := len(verbs(text)); len(call.Args)-1 != want {
+				t.Errorf("%s is said with %d arguments, and has %d verbs: %s", key.Value, len(call.Args)-1, want, text)
+			}
+			return true
+		})
+	}
+	if said < 50 {
+		t.Errorf("only %d texts were found that package book says: the search does not work", said)
 	}
 }
 

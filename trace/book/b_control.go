@@ -1,0 +1,447 @@
+package book
+
+import (
+	"slices"
+
+	"connectlab/trace"
+)
+
+// sectionB2 is the rest of section B: packets without data, and the control information of the second kind, which is recorded
+// in the socket.
+var sectionB2 = []*Statement{
+	{ID: "B18", Scope: Course, Text: "A packet without data, as in connecting, is headers only.", Source: "RFC 9293, Section 3.1", WireDecides: true, judge: b18},
+	{ID: "B19", Scope: Every, Text: "A socket records what the application told it and the peer sent.", Source: "RFC 9293, Section 3.3.1", judge: b19},
+	{ID: "B20", Scope: Every, Text: "Neither side sees the other's socket: headers told all it knows.", Source: "RFC 9293, Section 3.3.1", judge: b20},
+	{ID: "B21", Scope: Course, Text: "What is recorded differs by maker, and some of it all have.", Source: "RFC 9293, Section 3.3.1", judge: b21},
+}
+
+// b18 looks for data in the segments that connect and disconnect: those with SYN, FIN or RST, and the ACK that ends the
+// handshake.
+func b18(r *record) Finding {
+	var bare, riding, wrong []int
+	var flags trace.Flags
+	last := r.lastACKs()
+	for _, s := range r.segments {
+		seg := &s.packet.TCP
+		if seg.Flags&(trace.SYN|trace.FIN|trace.RST) == 0 && !last[s] {
+			continue
+		}
+		switch {
+		case seg.DataLen == 0:
+			bare = append(bare, s.n)
+		case seg.Flags.Has(trace.RST), seg.Flags.Has(trace.SYN) && !s.fastOpen():
+			wrong, flags = append(wrong, s.n), seg.Flags
+		default:
+			riding, flags = append(riding, s.n), seg.Flags
+		}
+	}
+	switch {
+	case len(wrong) > 0:
+		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B18.data", flags)}
+	case len(riding) > 0:
+		return Finding{Verdict: Refined, Evidence: riding, Observed: say("book.B18.riding", len(riding), flags)}
+	case len(bare) > 0:
+		return Finding{Verdict: Holds, Evidence: bare, Observed: say("book.B18.bare", len(bare))}
+	}
+	return Finding{Observed: say("book.B18.none")}
+}
+
+// lastACKs are the segments that end the handshakes: the first of each side that connected which acknowledges the other side's SYN.
+func (r *record) lastACKs() map[*segment]bool {
+	last := map[*segment]bool{}
+	for _, e := range r.ends {
+		if !e.active || e.syn == nil {
+			continue
+		}
+		i := slices.IndexFunc(e.segments, func(s *segment) bool { return s.packet.TCP.Flags&(trace.ACK|trace.RST) == trace.ACK })
+		if i < 0 {
+			continue
+		}
+		if s := e.segments[i]; s.to != nil && s.to.syn != nil && s.to.syn.n < s.n {
+			last[s] = true
+		}
+	}
+	return last
+}
+
+// Options that ask for TCP Fast Open (RFC 7413, Section 4.1.1), or did as an experiment.
+const (
+	optionFastOpen   = 34
+	optionExperiment = 254
+	fastOpenMagic    = 0xf989
+)
+
+// fastOpen reports whether a SYN, or the one that it answers, has a cookie of TCP Fast Open, which lets it carry data.
+func (s *segment) fastOpen() bool {
+	for _, syn := range []*segment{s, s.from.syn} {
+		if syn == nil || s.packet.TCP.Flags.Has(trace.ACK) {
+			if s.to == nil || s.to.syn == nil {
+				continue
+			}
+			syn = s.to.syn
+		}
+		for o := range syn.packet.TCP.Options.All() {
+			magic := len(o.Data) >= 2 && int(o.Data[0])<<8|int(o.Data[1]) == fastOpenMagic
+			if o.Kind == optionFastOpen || o.Kind == optionExperiment && magic {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// b19 goes through all that sockets recorded and asks who brought it: the application, a field of a segment, or neither.
+func b19(r *record) Finding {
+	var all, own, untrue []int
+	var count [3]int // by Bringer
+	hidden, stands := false, false
+	for key, numbers := range r.controls {
+		if !r.showsControl(key.host) {
+			hidden = true
+			continue
+		}
+		stands = stands || r.stood(key.host, key.number) != 0
+		for _, n := range numbers {
+			changes := r.t.Event(n).Detail.(*trace.Control).Changes
+			for i := range changes {
+				c := &changes[i]
+				if c.New().Kind == trace.NotObservable {
+					continue
+				}
+				all = once(all, n)
+				switch {
+				case c.By == trace.ByStack:
+					own = once(own, n)
+				case !r.brings(c):
+					untrue = append(untrue, n)
+				}
+				count[c.By]++
+			}
+		}
+	}
+	app, peer, stack := count[trace.ByApplication], count[trace.BySegment], count[trace.ByStack]
+	switch {
+	case len(untrue) > 0:
+		return Finding{Verdict: Contradicted, Evidence: untrue, Observed: say("book.B19.untrue", len(untrue))}
+	case stands && (app == 0 || peer == 0):
+		return Finding{Verdict: Contradicted, Evidence: all, Observed: say("book.B19.one-source", app, peer)}
+	case len(own) > 0:
+		return Finding{Verdict: Refined, Evidence: own, Observed: say("book.B19.third", app, peer, stack)}
+	case len(all) > 0:
+		return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B19.two", app, peer)}
+	case hidden || !r.showsControls() && len(r.segments)+len(r.calls) > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	}
+	return Finding{Observed: say("book.B19.none")}
+}
+
+// b20 goes through all that sockets recorded of a peer and asks which header brought it, or which call. Nothing may be left over.
+func b20(r *record) Finding {
+	var held, over []int
+	var items []trace.Item
+	headers, calls := 0, 0
+	hidden := false
+	for key, numbers := range r.controls {
+		if !r.showsControl(key.host) {
+			hidden = true
+			continue
+		}
+		var iss trace.Value
+		for _, n := range numbers {
+			changes := r.t.Event(n).Detail.(*trace.Control).Changes
+			for i := range changes {
+				c := &changes[i]
+				if c.Item == trace.ISS {
+					iss = c.New()
+				}
+				// SND.UNA tells what the peer has acknowledged, which at first is nothing.
+				if !says(c) || !aboutPeer(c.Item) && (c.Item != trace.SndUna || c.New() == iss) {
+					continue
+				}
+				switch {
+				case c.By == trace.BySegment && r.brings(c):
+					headers++
+					held = once(held, r.t.Event(n).Cause, n)
+				case c.By == trace.ByApplication && r.brings(c):
+					calls++
+					held = once(held, r.t.Event(n).Cause, n)
+				default:
+					over, items = append(over, n), append(items, c.Item)
+				}
+			}
+		}
+	}
+	switch {
+	case len(over) > 0:
+		return Finding{Verdict: Contradicted, Evidence: over, Observed: say("book.B20.left-over", rising(items))}
+	case headers > 0:
+		return Finding{Verdict: Holds, Evidence: held, Observed: say("book.B20.told", headers, calls)}
+	case hidden || !r.showsControls() && len(r.segments) > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	}
+	return Finding{Observed: say("book.B20.none")}
+}
+
+// common is what every maker's sockets hold: what netstat shows, the state aside, which is no item.
+var common = [...]trace.Item{trace.Protocol, trace.LocalAddress, trace.LocalPort, trace.RemoteAddress, trace.RemotePort}
+
+// b21 compares the items that the connections of the two hosts hold.
+func b21(r *record) Finding {
+	var hosts [2]string
+	for i := range min(len(r.t.Header.Hosts), len(hosts)) {
+		hosts[i] = r.t.Header.Hosts[i].Name
+	}
+	var has, hides [2][trace.NumItems]bool
+	var evidence []int
+	stood, hidden := [2]int{}, false
+	for _, e := range r.ends {
+		side := slices.Index(hosts[:], e.host)
+		number := e.socket()
+		at := r.stood(e.host, number)
+		if side < 0 || at == 0 {
+			continue
+		}
+		if !r.showsControl(e.host) {
+			hidden = true
+			continue
+		}
+		stood[side]++
+		evidence = append(evidence, at)
+		for _, n := range r.controls[socketKey{e.host, number}] {
+			changes := r.t.Event(n).Detail.(*trace.Control).Changes
+			for i := range changes {
+				switch changes[i].New().Kind {
+				case trace.None:
+				case trace.NotObservable:
+					hides[side][changes[i].Item] = true
+				default:
+					has[side][changes[i].Item] = true
+					evidence = once(evidence, n)
+				}
+			}
+		}
+	}
+	switch {
+	case hidden:
+		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	case stood[0] == 0 || stood[1] == 0:
+		return Finding{Observed: say("book.B21.no-connection")}
+	}
+	var both, one, lacking []trace.Item
+	for i := range trace.Item(trace.NumItems) {
+		switch {
+		case has[0][i] && has[1][i]:
+			both = append(both, i)
+		case !has[0][i] && !has[1][i], hides[0][i] || hides[1][i], i == trace.PendingError:
+			// Neither has it; or that one has it is not to be seen; or nothing went wrong there.
+		default:
+			one = append(one, i)
+		}
+	}
+	for _, i := range common {
+		if !slices.Contains(both, i) {
+			lacking = append(lacking, i)
+		}
+	}
+	switch {
+	case len(lacking) > 0:
+		return Finding{Verdict: Contradicted, Evidence: evidence, Observed: say("book.B21.lacking", lacking)}
+	case len(one) > 0:
+		return Finding{Verdict: Holds, Evidence: evidence, Observed: say("book.B21.differ", len(both), one)}
+	}
+	return Finding{Observed: say("book.B21.same", len(both))}
+}
+
+// showsControls reports whether the trace would show the control information of any host.
+func (r *record) showsControls() bool {
+	return slices.ContainsFunc(r.t.Header.Hosts, func(h trace.HostInfo) bool { return r.showsControl(h.Name) })
+}
+
+// brings reports whether who is said to have brought a change brought it: whether the field of the segment has the value, or a
+// call was made that does it. Of what the stack itself brought nobody is named, so nothing can be checked.
+func (r *record) brings(c *trace.Change) bool {
+	if r.untrue == nil {
+		r.untrue = r.check()
+	}
+	return !r.untrue[c]
+}
+
+// A told is what has to be known of a socket to check what it is told.
+type told struct {
+	shift   int64          // Snd.Wind.Shift
+	una     trace.Value    // SND.UNA
+	pending map[string]int // blocking calls that have not come back, by name
+}
+
+// maxShift is the largest shift count that counts (RFC 7323, Section 2.3).
+const maxShift = 14
+
+// blocking are the calls that may do their work long after they were made.
+var blocking = map[string]bool{"accept": true, "connect": true, "recv": true, "recvall": true, "send": true, "sendall": true}
+
+// check goes through all changes and names those that were not brought by whom they name.
+func (r *record) check() map[*trace.Change]bool {
+	untrue := map[*trace.Change]bool{}
+	sockets := map[socketKey]*told{}
+	at := func(host string, number int) *told {
+		key := socketKey{host, number}
+		if sockets[key] == nil {
+			sockets[key] = &told{pending: map[string]int{}}
+		}
+		return sockets[key]
+	}
+	for i := range r.t.Events {
+		e := &r.t.Events[i]
+		switch d := e.Detail.(type) {
+		case *trace.Call:
+			if blocking[d.Name] {
+				at(e.Host, e.Socket).pending[d.Name]++
+			}
+		case *trace.Return:
+			if c := r.callOf[d.Call]; c != nil && blocking[c.call.Name] {
+				at(c.event.Host, c.event.Socket).pending[c.call.Name]--
+			}
+		case *trace.Control:
+			s := at(e.Host, e.Socket)
+			before := s.una
+			for j := range d.Changes {
+				switch c := &d.Changes[j]; c.Item {
+				case trace.SndWindShift:
+					s.shift = c.New().Num
+				case trace.SndUna:
+					s.una = c.New()
+				default:
+				}
+			}
+			for j := range d.Changes {
+				if c := &d.Changes[j]; !s.told(r, e, c, before) {
+					untrue[c] = true
+				}
+			}
+		case *trace.Sent, *trace.Arrived, *trace.Fate, *trace.StateChange, *trace.Timer, *trace.HostChange, *trace.Note:
+		}
+	}
+	return untrue
+}
+
+// told checks one change of event e. una is SND.UNA before the event.
+func (s *told) told(r *record, e *trace.Event, c *trace.Change, una trace.Value) bool {
+	switch c.By {
+	case trace.BySegment:
+		cause := r.t.Event(e.Cause)
+		if cause == nil || cause.Host != e.Host {
+			return false
+		}
+		a, ok := cause.Detail.(*trace.Arrived)
+		return ok && s.inField(a.Packet, c, una)
+	case trace.ByApplication:
+		if call := r.callOf[e.Cause]; call != nil && call.event.Host == e.Host && calls(call.call, c) {
+			return true
+		}
+		for name, n := range s.pending {
+			if n > 0 && calls(&trace.Call{Name: name}, c) {
+				return true
+			}
+		}
+		return false
+	case trace.ByStack:
+	}
+	return true
+}
+
+// calls reports whether a call brings a change: as its argument, or as what it does.
+func calls(call *trace.Call, c *trace.Change) bool {
+	is := func(items ...trace.Item) bool { return slices.Contains(items, c.Item) }
+	if is(trace.PendingError) {
+		return c.New().Kind == trace.None // the call has returned it
+	}
+	addressed := func(address, port trace.Item) bool {
+		return is(address) && c.New().Text == call.Addr.Addr().String() || is(port) && c.New().Num == int64(call.Addr.Port())
+	}
+	switch call.Name {
+	case "socket":
+		return is(trace.Protocol)
+	case "bind":
+		return addressed(trace.LocalAddress, trace.LocalPort)
+	case "connect":
+		return addressed(trace.RemoteAddress, trace.RemotePort)
+	case "listen":
+		return is(trace.Backlog)
+	case "accept":
+		return is(trace.AcceptQueue)
+	case "send", "sendall":
+		return is(trace.SendBufferUsed, trace.SndNxt)
+	case "recv", "recvall":
+		return is(trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.RcvWnd)
+	case "setsockopt":
+		return is(trace.SendBufferLimit, trace.ReceiveBufferLimit)
+	case "shutdown", "close", "abort":
+		return is(trace.SndNxt, trace.SendBufferUsed, trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.SynQueue, trace.AcceptQueue, trace.Backlog)
+	}
+	return false
+}
+
+// inField reports whether the field that a change names has its value in a packet, or the value follows from it.
+func (s *told) inField(p *trace.Packet, c *trace.Change, una trace.Value) bool {
+	seg, v := &p.TCP, c.New()
+	if c.Field == trace.FieldICMP {
+		return p.Kind == trace.PacketICMP && (c.Item == trace.PendingError || c.Item == trace.EffSendMSS)
+	}
+	if p.Kind != trace.PacketTCP || seg.Checksum == trace.ChecksumBad || v.Kind == trace.None {
+		return false
+	}
+	before := func(n trace.Seq) int64 { return int64(n.Add(^uint32(0))) }
+	switch c.Field {
+	case trace.FieldSourceAddress:
+		return c.Item == trace.RemoteAddress && v.Text == p.IP.Src.String()
+	case trace.FieldDestinationAddress:
+		return c.Item == trace.LocalAddress && v.Text == p.IP.Dst.String()
+	case trace.FieldSourcePort:
+		return c.Item == trace.RemotePort && v.Num == int64(seg.SrcPort)
+	case trace.FieldDestinationPort:
+		return c.Item == trace.LocalPort && v.Num == int64(seg.DstPort)
+	case trace.FieldSequenceNumber:
+		// A connection that was kept in a SYN cookie begins with the ACK, whose number is one past the SYN's.
+		return c.Item == trace.IRS && (v.Num == int64(seg.Seq) || v.Num == before(seg.Seq)) ||
+			c.Item == trace.RcvNxt && v.Num == int64(seg.Seq.Add(seg.Len()))
+	case trace.FieldAcknowledgmentNumber:
+		if !seg.Flags.Has(trace.ACK) {
+			return false
+		}
+		// What is acknowledged leaves the buffer; a SYN or a FIN was not in it.
+		acked, freed := int64(seg.Ack.Sub(trace.Seq(una.Num))), c.Old().Num-v.Num
+		return c.Item == trace.SndUna && v.Num == int64(seg.Ack) || c.Item == trace.ISS && v.Num == before(seg.Ack) ||
+			c.Item == trace.SendBufferUsed && una.Kind == trace.Number && freed > 0 && (freed == acked || freed+1 == acked)
+	case trace.FieldWindow:
+		shift := min(max(s.shift, 0), maxShift)
+		if seg.Flags.Has(trace.SYN) {
+			shift = 0
+		}
+		return c.Item == trace.SndWnd && v.Num == int64(seg.Window)<<shift
+	case trace.FieldMSS:
+		mss, ok := seg.Options.MSS()
+		return c.Item == trace.SendMSS && ok && v.Num == int64(mss)
+	case trace.FieldWindowScale:
+		shift, ok := seg.Options.WindowScale()
+		return c.Item == trace.SndWindShift && ok && v.Num == min(int64(shift), maxShift)
+	case trace.FieldSACKPermitted:
+		return c.Item == trace.SACKPermitted && v.Num == 1 && seg.Options.SACKPermitted()
+	case trace.FieldTimestamps:
+		value, _, ok := seg.Options.Timestamps()
+		return ok && (c.Item == trace.Timestamps && v.Num == 1 || c.Item == trace.TSRecent && v.Num == int64(value))
+	case trace.FieldData:
+		// RCV.NXT: data that had come out of order join behind these.
+		return seg.DataLen > 0 && slices.Contains([]trace.Item{trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.RcvNxt}, c.Item)
+	case trace.FieldControlBits:
+		switch c.Item {
+		case trace.PendingError:
+			return seg.Flags&(trace.RST|trace.SYN) != 0
+		case trace.SynQueue, trace.AcceptQueue:
+			return true
+		default:
+			return false
+		}
+	case trace.NoField, trace.FieldICMP:
+	}
+	return false
+}
