@@ -36,7 +36,7 @@ func (o *Options) argument(a any) any {
 		for i, item := range a {
 			names[i] = o.text(keyed("item.", item.String()))
 		}
-		return strings.Join(names, ", ")
+		return strings.Join(names, "; ")
 	case trace.State:
 		return stateName(o, a)
 	case time.Duration:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func TestNoViewIsWiderThanItsColumns(t *testing.T) {
 		traces[name] = story(t, name)
 	}
 	for name, tr := range traces {
-		for _, v := range views {
+		for _, v := range slices.Concat(views, bookViews) {
 			checkView(t, name+": "+v.name, func(b *bytes.Buffer, o Options) error { return v.draw(b, tr, o) })
 		}
 	}
@@ -164,7 +165,7 @@ func TestAnyTraceCanBeDrawn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := anyTrace(rt)
 		for _, o := range []Options{{}, {Language: Korean, Columns: 60, Absolute: true}} {
-			for _, v := range views {
+			for _, v := range slices.Concat(views, bookViews) {
 				var b bytes.Buffer
 				if err := v.draw(&b, tr, o); err != nil {
 					rt.Fatal(err)
