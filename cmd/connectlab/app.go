@@ -74,7 +74,7 @@ func (p *program) do() (err error) {
 func (p *program) app() *cli.App {
 	return &cli.App{
 		Name: "connectlab", Usage: p.text("cmd.about"), ArgsUsage: "VERB",
-		Commands: []*cli.Command{p.runCommand(), p.listCommand(), p.showCommand(), p.bookCommand()},
+		Commands: []*cli.Command{p.runCommand(), p.listCommand(), p.showCommand(), p.bookCommand(), p.judgeCommand()},
 		Flags:    p.generalFlags(),
 		Writer:   p.stdout, ErrWriter: p.stderr, ExitErrHandler: func(*cli.Context, error) {},
 		HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,

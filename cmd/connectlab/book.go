@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"connectlab/netns/script"
@@ -48,6 +49,9 @@ func (p *program) book(c *cli.Context) error {
 		return err
 	}
 	names := c.Args().Slice()
+	if c.Bool("ladder") {
+		return p.bookLadder(c, &w, names, f)
+	}
 	if len(names) == 0 {
 		names = script.NamesFor(w.config.Client, w.config.Server)
 	}
@@ -71,6 +75,85 @@ func (p *program) book(c *cli.Context) error {
 		return err
 	}
 	return p.judge(c, jobs)
+}
+
+// bookLadder prints the book's connect beside those of stories.
+func (p *program) bookLadder(c *cli.Context, w *world, names []string, f bookFormat) error {
+	if f.statement != nil {
+		return p.fail("cmd.ladder-statement")
+	}
+	if f.format == "markdown" {
+		return p.badFlag(c, "format", p.text("cmd.want.format-ladder"))
+	}
+	if len(names) == 0 {
+		names = []string{"plain"}
+	}
+	if f.format == "json" && len(names) > 1 {
+		return p.fail("cmd.ladder-json-one", len(names))
+	}
+	var jobs []job
+	for _, name := range names {
+		j, err := p.job(name, w)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, j)
+	}
+	var b bytes.Buffer
+	for i := range jobs {
+		t, err := p.record(&jobs[i], w.config, false)
+		if err != nil {
+			return err
+		}
+		steps := book.Ladder(t)
+		if f.format == "json" {
+			err = p.ladderJSON(&b, steps)
+		} else {
+			if i > 0 {
+				fmt.Fprint(&b, "\n\n")
+			}
+			if err = p.title(&b, &t.Header, f.options); err == nil {
+				b.WriteByte('\n')
+				err = view.BookLadder(&b, t, steps, f.options)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := p.stdout.Write(b.Bytes()); err != nil {
+		return err
+	}
+	return p.judge(c, jobs)
+}
+
+// A ladderStep is what book --ladder prints of a step with --format json, see JSON.md.
+type ladderStep struct {
+	Statements []string `json:"statements"`
+	Match      string   `json:"match"`
+	Text       string   `json:"text"`
+	Events     []int    `json:"events"`
+	Seen       string   `json:"seen"`
+}
+
+func (p *program) ladderJSON(b *bytes.Buffer, steps []book.Step) error {
+	list := []ladderStep{}
+	for _, s := range steps {
+		step := ladderStep{
+			Statements: []string{}, Match: s.Match.String(), Text: view.Say(p.lang, s.Text), Events: []int{}, Seen: view.Say(p.lang, s.Seen),
+		}
+		step.Statements, step.Events = append(step.Statements, s.Statements...), append(step.Events, s.Events...)
+		list = append(list, step)
+	}
+	return encode(b, list)
+}
+
+// encode writes a value as JSON for people and programs.
+func encode(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // bookFormat is how verdicts are printed.
@@ -174,8 +257,5 @@ func (p *program) resultsJSON(b *bytes.Buffer, results []book.Result) error {
 		}
 		list = append(list, s)
 	}
-	e := json.NewEncoder(b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(list)
+	return encode(b, list)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -133,10 +132,7 @@ func (p *program) list(c *cli.Context) error {
 	}
 	var b bytes.Buffer
 	if format == "json" {
-		e := json.NewEncoder(&b)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		err = e.Encode(l)
+		err = encode(&b, l)
 	} else {
 		err = p.printList(&b, &l, options)
 	}

@@ -94,28 +94,41 @@ func TestListAsJSON(t *testing.T) {
 }
 
 // JSON.md has the keys that are printed, and no others.
-func TestListIsDocumented(t *testing.T) {
+func TestJSONIsDocumented(t *testing.T) {
 	t.Parallel()
-	var documented []string
-	for line := range strings.Lines(read(t, "JSON.md")) {
-		if !strings.HasPrefix(line, "| `") {
-			continue
+	for heading, args := range map[string][]string{
+		"list":           {"list", "--format", "json"},
+		"book and judge": {"book", "--format", "json"},
+		"book --ladder":  {"book", "--ladder", "--format", "json"},
+	} {
+		_, section, found := strings.Cut(read(t, "JSON.md"), "\n## "+heading+"\n")
+		if !found {
+			t.Errorf("JSON.md has no section %q", heading)
 		}
-		cell, _, _ := strings.Cut(line[2:], "|")
-		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cell, -1) {
-			documented = append(documented, m[1])
+		section, _, _ = strings.Cut(section, "\n## ")
+		var documented []string
+		for line := range strings.Lines(section) {
+			if !strings.HasPrefix(line, "| `") {
+				continue
+			}
+			cell, _, _ := strings.Cut(line[2:], "|")
+			for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cell, -1) {
+				documented = append(documented, m[1])
+			}
 		}
-	}
-	printed := []string{}
-	for _, m := range regexp.MustCompile(`(?m)^ *"([a-z_]+)":`).FindAllStringSubmatch(mustRun(t, "list", "--format", "json"), -1) {
-		printed = append(printed, m[1])
-	}
-	for _, keys := range []*[]string{&documented, &printed} {
-		slices.Sort(*keys)
-		*keys = slices.DeleteFunc(slices.Compact(*keys), func(k string) bool { return k == "value" }) // stands beside name
-	}
-	if diff := cmp.Diff(documented, printed); diff != "" {
-		t.Errorf("(-documented +printed):\n%s", diff)
+		printed := []string{}
+		for _, m := range regexp.MustCompile(`(?m)^ *"([a-z_]+)":`).FindAllStringSubmatch(mustRun(t, args...), -1) {
+			printed = append(printed, m[1])
+		}
+		for _, keys := range []*[]string{&documented, &printed} {
+			slices.Sort(*keys)
+			*keys = slices.DeleteFunc(slices.Compact(*keys), func(k string) bool {
+				return k == "value" || k == "more" // value stands beside name; only judge has more
+			})
+		}
+		if diff := cmp.Diff(documented, printed); diff != "" {
+			t.Errorf("%s (-documented +printed):\n%s", heading, diff)
+		}
 	}
 }
 

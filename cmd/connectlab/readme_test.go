@@ -35,6 +35,23 @@ func TestReadmeLadder(t *testing.T) {
 	}
 }
 
+// TestReadmeShowsWhatIsPrinted: what the README shows of other commands is what they print.
+func TestReadmeShowsWhatIsPrinted(t *testing.T) {
+	for fence, args := range map[string][]string{
+		"```mermaid\n":           {"run", "refused", "--format", "mermaid"},
+		"```\nC7   refined      ": {"book"},
+	} {
+		_, rest, found := strings.Cut(readme(t), fence)
+		block, _, closed := strings.Cut(rest, "```")
+		if _, begin, ok := strings.Cut(fence, "```\n"); ok {
+			block = begin + block
+		}
+		if out := mustRun(t, args...); !found || !closed || !strings.Contains(out, block) {
+			t.Errorf("%q prints\n%s\nand the README shows\n%s", args, out, block)
+		}
+	}
+}
+
 // TestReadmeCommands: each command line of the README does its work, one after the other.
 func TestReadmeCommands(t *testing.T) {
 	commands := regexp.MustCompile(`(?m)^    go run ./cmd/connectlab (.*?)( +#.*)?$`).FindAllStringSubmatch(readme(t), -1)
