@@ -9,6 +9,7 @@ import (
 	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/book"
+	"connectlab/trace/rfc9293"
 	"connectlab/trace/view"
 
 	"github.com/urfave/cli/v2"
@@ -64,17 +65,55 @@ func (p *program) book(c *cli.Context) error {
 		jobs = append(jobs, j)
 	}
 	var all book.Joiner
+	machine := machine{covered: map[string]bool{}}
 	for i := range jobs {
 		t, err := p.record(&jobs[i], w.config, false)
 		if err != nil {
 			return err
 		}
+		machine.add(jobs[i].name, t)
 		all.Add(book.Judged{Header: &t.Header, Findings: book.Judge(t), Run: runOf(jobs[i].name, t)})
 	}
 	if err := p.printResults(all.Results(), f); err != nil {
 		return err
 	}
+	if f.format == "text" && f.statement == nil {
+		if err := p.printMachine(&machine, f.options); err != nil {
+			return err
+		}
+	}
 	return p.judge(c, jobs)
+}
+
+// A machine is what RFC 9293's state machine has to say of some traces.
+type machine struct {
+	changes int             // of state
+	strange []string        // those that are no path
+	covered map[string]bool // edges, by their ids
+}
+
+func (m *machine) add(name string, t *trace.Trace) {
+	for i := range t.Events {
+		if _, ok := t.Events[i].Detail.(*trace.StateChange); ok {
+			m.changes++
+		}
+	}
+	for _, e := range rfc9293.Paths(t) {
+		m.strange = append(m.strange, name+": "+e.Error())
+	}
+	for _, c := range rfc9293.Covered(t) {
+		m.covered[c.Edge.ID] = true
+	}
+}
+
+func (p *program) printMachine(m *machine, o view.Options) error {
+	texts := []string{"", p.text("cmd.machine", m.changes, len(m.covered), len(rfc9293.Edges()), len(m.strange))}
+	for _, text := range append(texts, m.strange...) {
+		if err := view.Paragraph(p.stdout, 0, text, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bookLadder prints the book's connect beside those of stories.

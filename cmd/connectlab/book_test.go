@@ -141,6 +141,20 @@ func TestJudgeSaysWhatBookSays(t *testing.T) {
 	}
 }
 
+// TestBookCountsEdges: every change of state of the stories is a path of RFC 9293's machine.
+func TestBookCountsEdges(t *testing.T) {
+	t.Parallel()
+	got := regexp.MustCompile(`(\d+) changes of\s+state, along (\d+) of its (\d+) edges; no\s+path of it: (\d+)\.`).FindStringSubmatch(mustRun(t, "book"))
+	if got == nil || got[4] != "0" {
+		t.Fatalf("%q", got)
+	}
+	for i, least := range []int{1: 400, 2: 15, 3: 60} {
+		if n, err := strconv.Atoi(got[i]); i > 0 && (err != nil || n < least) {
+			t.Errorf("%q: number %d is less than %d", got[0], i, least)
+		}
+	}
+}
+
 func TestStatementIsExplained(t *testing.T) {
 	t.Parallel()
 	got := mustRun(t, "book", "plain", "--statement", "c8")

@@ -38,7 +38,7 @@ func TestReadmeLadder(t *testing.T) {
 // TestReadmeShowsWhatIsPrinted: what the README shows of other commands is what they print.
 func TestReadmeShowsWhatIsPrinted(t *testing.T) {
 	for fence, args := range map[string][]string{
-		"```mermaid\n":           {"run", "refused", "--format", "mermaid"},
+		"```mermaid\n":            {"run", "refused", "--format", "mermaid"},
 		"```\nC7   refined      ": {"book"},
 	} {
 		_, rest, found := strings.Cut(readme(t), fence)
