@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"connectlab/trace"
+	"connectlab/trace/book"
 )
 
 // role in the environment makes the test binary be one of the programs below.
@@ -164,8 +165,30 @@ func captureLoopback(flags []string) error {
 	return err
 }
 
+// verdictsOfOrdinaryPrograms are those that an ordinary connect on Linux leaves no doubt about. Timestamps stand on every segment
+// (B16), the server answers behind the client's FIN (B12), and the answer to the SYN is SYN,ACK (C8); nothing else that a capture
+// shows contradicts the book.
+var verdictsOfOrdinaryPrograms = map[string]book.Verdict{
+	"A1": book.NotObservable, "A7": book.Holds, "B1": book.Holds, "B2": book.Holds, "B4": book.Refined, "B5": book.Refined, "B6": book.Holds,
+	"B7": book.NotExercised, "B11": book.Holds, "B12": book.Refined, "B16": book.Contradicted, "B20": book.NotObservable,
+	"C1": book.NotObservable, "C4": book.Holds, "C5": book.Holds, "C8": book.Contradicted, "C11": book.Holds,
+}
+
+// judge holds what a capture's connection says of the book's statements against the verdicts above.
+func judge(t *testing.T, tr *trace.Trace) {
+	t.Helper()
+	for _, f := range book.Judge(tr) {
+		id := f.Statement.ID
+		if want, ok := verdictsOfOrdinaryPrograms[id]; ok && f.Verdict != want {
+			t.Errorf("%s is %v, want %v: %v", id, f.Verdict, want, f.Observed)
+		} else if !ok && f.Verdict == book.Contradicted {
+			t.Errorf("%s is contradicted: %v", id, f.Observed)
+		}
+	}
+}
+
 // Two ordinary programs on loopback, captured by tcpdump in a network namespace of their own: one connection from the SYN to
-// the last ACK, with all octets.
+// the last ACK, with all octets, and sensible verdicts on the book's statements.
 func TestReadWhatTcpdumpCaptured(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("capturing needs root")
@@ -209,6 +232,7 @@ func TestReadWhatTcpdumpCaptured(t *testing.T) {
 			if conn.Header.Data != tt.whole || conn.End.Reason != trace.Finished {
 				t.Errorf("header %+v, end %+v", conn.Header, conn.End)
 			}
+			judge(t, conn.Trace)
 			sent := map[string][]byte{}
 			lengths := map[string]int{}
 			next := map[string]trace.Seq{}
