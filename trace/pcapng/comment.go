@@ -16,7 +16,7 @@ type commentator struct {
 	ends    map[endKey][]*trace.Socket // in the order in which they were first seen
 	listens map[endKey][]*trace.Socket // by local port alone
 	fates   map[int][]*trace.Fate      // by the N of the Sent
-	settled map[int]int                // by the N of an Arrived: the N of the last change of state that it brought
+	settled map[int]int                // by the N of a packet's event: the N of the last change of state that it brought
 }
 
 type socketKey struct {
@@ -55,8 +55,10 @@ func newCommentator(t *trace.Trace) *commentator {
 			c.fates[e.Cause] = append(c.fates[e.Cause], d)
 		case *trace.StateChange:
 			if cause := t.Event(e.Cause); cause != nil {
-				if _, ok := cause.Detail.(*trace.Arrived); ok {
+				switch cause.Detail.(type) {
+				case *trace.Arrived, *trace.Sent: // of one that was sent only in a capture, where the segment shows the state
 					c.settled[e.Cause] = e.N
+				default:
 				}
 			}
 		default:

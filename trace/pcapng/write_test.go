@@ -59,7 +59,7 @@ func checkCapture(t *testing.T, name string, tr *trace.Trace, side pcapng.Side) 
 			link = layers.LinkTypeEthernet
 		}
 		if err != nil || iface.Name != host.Name || iface.LinkType != link || iface.OS != "" || iface.TimestampResolution != 9 ||
-			iface.Description != host.Stack+" "+host.Version+" "+host.Address {
+			iface.Description != strings.TrimSpace(host.Stack+" "+host.Version+" "+host.Address) {
 			t.Errorf("%s: event %d of %s is on interface %+v, %v", name, want.event.N, want.event.Host, iface, err)
 		}
 		direction := pcapgo.NgEpbFlagDirectionOutbound
@@ -108,7 +108,7 @@ func replay(tr *trace.Trace) []map[string]string {
 	return states
 }
 
-var commentForm = regexp.MustCompile(`^event (\d+)(?:; sent in event (\d+))?(?:; (client) (?:(\d+) ([A-Z0-9-]+)|no socket); (server) (?:(\d+) ([A-Z0-9-]+)|no socket))?(?:; (.+))?$`)
+var commentForm = regexp.MustCompile(`^event (\d+)(?:; sent in event (\d+))?(?:; (client) (?:(\d+) ([A-Z0-9-]+|not observed)|no socket); (server) (?:(\d+) ([A-Z0-9-]+|not observed)|no socket))?(?:; (.+))?$`)
 
 // checkComment holds a comment against the events: its numbers, the states of the sockets that it names after the event's
 // step, the event's own socket, and what the link did.
@@ -128,7 +128,7 @@ func checkComment(t *testing.T, name string, tr *trace.Trace, f frame, comment s
 	}
 	// The step of an arrival has not ended with it: the changes that it caused stand behind it.
 	n := f.event.N
-	for i := n; f.inbound && i < len(tr.Events) && tr.Events[i].At == f.event.At; i++ {
+	for i := n; i < len(tr.Events) && tr.Events[i].At == f.event.At; i++ {
 		if _, ok := tr.Events[i].Detail.(*trace.StateChange); ok && tr.Events[i].Cause == f.event.N {
 			n = i + 1
 		}
@@ -145,7 +145,11 @@ func checkComment(t *testing.T, name string, tr *trace.Trace, f frame, comment s
 			}
 			continue
 		}
-		if want := states[n][host+" "+number]; want != state {
+		want, known := states[n][host+" "+number]
+		if !known {
+			want = trace.NotObserved.String()
+		}
+		if want != state {
 			t.Errorf("%s: event %d: the comment %q says %s, the events say %s", name, f.event.N, comment, state, want)
 		}
 		if host == f.event.Host && !f.inbound && f.event.Socket != 0 && number != strconv.Itoa(f.event.Socket) {
@@ -163,6 +167,26 @@ func checkComment(t *testing.T, name string, tr *trace.Trace, f frame, comment s
 			}
 		} else if i+1 == len(tr.Events) && m[9] == "" {
 			return
+		}
+	}
+}
+
+// What Read made of a capture can be written again: the same frames at the same times.
+func TestWriteWhatReadRead(t *testing.T) {
+	for _, w := range worlds() {
+		tr := w.run(t)
+		if len(frames(tr, pcapng.Wire)) == 0 || strings.HasPrefix(w.name, "nobody") {
+			continue
+		}
+		all, _ := mustRead(t, w.String(), capture(t, tr, pcapng.Wire))
+		for _, c := range all {
+			for _, side := range pcapng.Sides {
+				checkCapture(t, fmt.Sprintf("%v, connection %d, %v", w, c.number, side), c.Trace, side)
+			}
+			again, _ := mustRead(t, w.String(), capture(t, c.Trace, pcapng.Wire))
+			if diff := cmp.Diff(octetsOf(c.Trace), octetsOf(again[0].Trace)); diff != "" || len(again) != 1 {
+				t.Errorf("%v, connection %d: read, written and read again, %d connections (-want +got)\n%s", w, c.number, len(again), diff)
+			}
 		}
 	}
 }
