@@ -79,6 +79,9 @@ func TestEachStatementHasItsChanges(t *testing.T) {
 // TestWithoutItsEvidenceAVerdictIsAnother takes the evidence of each verdict of each story out of the trace.
 func TestWithoutItsEvidenceAVerdictIsAnother(t *testing.T) {
 	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
+		if underRace && name == "many" {
+			continue // a hundred times the same
+		}
 		for i, f := range Judge(story(t, name)) {
 			if !f.Verdict.Decides() {
 				if len(f.Evidence) > 0 {
