@@ -16,7 +16,7 @@ import (
 // bookViews are the views of what the book's statements come to on one trace.
 var bookViews = []named{
 	{"book", func(w io.Writer, t *trace.Trace, o Options) error { return Book(w, judged(t), o) }},
-	{"statements", func(w io.Writer, t *trace.Trace, o Options) error {
+	{statements, func(w io.Writer, t *trace.Trace, o Options) error {
 		results := judged(t)
 		for i := range results {
 			if err := Statement(w, &results[i], o); err != nil {
@@ -38,6 +38,9 @@ var bookViews = []named{
 		return LadderOf(w, t, []int{1, 3, 5, 8, 13, 21, 34}, o)
 	}},
 }
+
+// statements is the view of all statements at length.
+const statements = "statements"
 
 // judged are the results on one trace.
 func judged(traces ...*trace.Trace) []book.Result {

@@ -15,6 +15,7 @@ import (
 	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace"
+	"connectlab/trace/book"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -164,8 +165,15 @@ func anyTrace(rt *rapid.T) *trace.Trace {
 func TestAnyTraceCanBeDrawn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := anyTrace(rt)
+		drawn := slices.Concat(views, bookViews)
+		for i := range drawn {
+			if drawn[i].name == statements { // one at a time is enough here
+				which := rapid.IntRange(0, len(book.Statements())-1).Draw(rt, "statement")
+				drawn[i].draw = func(w io.Writer, t *trace.Trace, o Options) error { return Statement(w, &judged(t)[which], o) }
+			}
+		}
 		for _, o := range []Options{{}, {Language: Korean, Columns: 60, Absolute: true}} {
-			for _, v := range slices.Concat(views, bookViews) {
+			for _, v := range drawn {
 				var b bytes.Buffer
 				if err := v.draw(&b, tr, o); err != nil {
 					rt.Fatal(err)
