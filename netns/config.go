@@ -183,6 +183,9 @@ func (c *Config) needs() []string {
 	return needs
 }
 
+// Check returns nil if New would take c, else the *OpError that it would give: all but that a stack cannot be started.
+func (c Config) Check() error { return c.normalize() }
+
 // Capable returns nil if both stacks can do what the run needs, else an *OpError around a *LackError. New asks it.
 func (c *Config) Capable() error {
 	for _, need := range c.Needs {

@@ -31,6 +31,7 @@ func TestBadInput(t *testing.T) {
 	lines := strings.SplitAfter(whole, "\n")
 	write(t, dir, "whole.trace", whole)
 	write(t, dir, "empty.trace", "")
+	write(t, dir, "capture.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00")
 	write(t, dir, "header-cut.trace", lines[0][:200])
 	write(t, dir, "truncated.trace", strings.Join(lines[:9], ""))
 	write(t, dir, "version.trace", strings.Replace(whole, `"version":2`, `"version":7`, 1))
@@ -51,7 +52,7 @@ func TestBadInput(t *testing.T) {
 		args string // "·" between them
 		says []string
 	}{
-		{"nosuch", []string{`"nosuch"`, "run, list and show"}},
+		{"nosuch", []string{`"nosuch"`, "run, list, show, book and judge"}},
 		{"", []string{`verb ""`}},
 		{"help·nosuch", []string{`"nosuch"`}},
 		{"--nosuch", []string{"--nosuch", "help"}},
@@ -125,6 +126,8 @@ func TestBadInput(t *testing.T) {
 		{"run·long.story", []string{"long.story", "1048576"}},
 		{"run·whole.trace", []string{"whole.trace:1:"}},
 		{"run·--out·", []string{`--out ""`}},
+		{"run·--out·-", []string{`--out "-"`, "--format json"}},
+		{"run·ipv6·--mtu·576·--out·small.trace·--pcapng·small", []string{"ipv6", "an MTU of 576", "1280"}},
 		{"run·--out·nowhere/at/all", []string{"--out", "nowhere"}},
 		{"run·--out·device", []string{"--out", "device"}},
 		{"run·good.story·--out·good.story", []string{"--out", "good.story"}},
@@ -171,6 +174,7 @@ func TestBadInput(t *testing.T) {
 		{"judge·-", []string{"standard input", "neither a trace nor a capture"}},
 		{"judge·edited.trace", []string{"edited.trace:", "dst_port", "81", "80"}},
 		{"judge·whole.trace·--seed·2", []string{"connectlab judge", "--seed"}},
+		{"show·capture.pcap", []string{"capture.pcap", "packet capture", "judge"}},
 		{"show·whole.trace·--event·1", []string{"event 1 "}},
 		{"show·whole.trace·--format·json·--absolute", []string{"--absolute"}},
 	}

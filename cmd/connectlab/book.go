@@ -53,9 +53,6 @@ func (p *program) book(c *cli.Context) error {
 	if c.Bool("ladder") {
 		return p.bookLadder(c, &w, names, f)
 	}
-	if len(names) == 0 {
-		names = script.NamesFor(w.config.Client, w.config.Server)
-	}
 	var jobs []job
 	for _, name := range names {
 		j, err := p.job(name, &w)
@@ -63,6 +60,11 @@ func (p *program) book(c *cli.Context) error {
 			return err
 		}
 		jobs = append(jobs, j)
+	}
+	if len(names) == 0 {
+		if jobs, err = p.allStories(&w); err != nil {
+			return err
+		}
 	}
 	var all book.Joiner
 	machine := machine{covered: map[string]bool{}}
@@ -83,6 +85,23 @@ func (p *program) book(c *cli.Context) error {
 		}
 	}
 	return p.judge(c, jobs)
+}
+
+// allStories are the built-in stories that the stacks can do. One that cannot be in a world as the user wants it is left out,
+// and told.
+func (p *program) allStories(w *world) (jobs []job, err error) {
+	for _, name := range script.NamesFor(w.config.Client, w.config.Server) {
+		j, err := builtinJob(name, w)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.runnable(&j, w.config); err != nil {
+			p.say(p.text("cmd.left-out", err))
+			continue
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
 }
 
 // A machine is what RFC 9293's state machine has to say of some traces.

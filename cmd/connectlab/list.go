@@ -86,25 +86,20 @@ func (p *program) list(c *cli.Context) error {
 	l := listing{Version: 1}
 	var jobs []job
 	for _, name := range script.Names() {
-		j := job{name: name}
-		if j.story, err = script.Builtin(name); err != nil {
+		j, err := builtinJob(name, &w)
+		if err != nil {
 			return err
-		}
-		for _, d := range defineFlags {
-			if value, ok := w.defines[d.word]; ok {
-				if with, err := j.story.With(d.word, value); err == nil { // not each story has the word
-					j.story = with
-				}
-			}
 		}
 		row := listedStory{
 			Name: name, About: p.text(fmt.Sprintf("story.%s.1", name)), Client: c.String("client"), Server: c.String("server"), Connect: connectNone,
 			Lacks: []string{},
 		}
-		cfg := j.story.Config(w.config)
-		if lack := (*netns.LackError)(nil); errors.As(cfg.Capable(), &lack) {
-			row.About = p.text("cmd.list.lacks", lack.Stack, p.capabilities(lack.Lacks))
-			row.Connect, row.Lacks = connectNotRun, lack.Lacks
+		if err := p.runnable(&j, w.config); err != nil {
+			row.Connect, row.About = connectNotRun, err.Error()
+			cfg := j.story.Config(w.config)
+			if lack := (*netns.LackError)(nil); errors.As(cfg.Capable(), &lack) {
+				row.About, row.Lacks = p.text("cmd.list.lacks", lack.Stack, p.capabilities(lack.Lacks)), lack.Lacks
+			}
 			l.Stories = append(l.Stories, row)
 			continue
 		}

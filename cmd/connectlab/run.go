@@ -171,7 +171,23 @@ func (p *program) job(name string, w *world) (j job, err error) {
 			}
 		}
 	}
-	return j, p.capable(&j, w.config)
+	return j, p.runnable(&j, w.config)
+}
+
+// builtinJob is a built-in story with the words that the user gave another value; not each story has them.
+func builtinJob(name string, w *world) (j job, err error) {
+	j.name = name
+	if j.story, err = script.Builtin(name); err != nil {
+		return j, err
+	}
+	for _, d := range defineFlags {
+		if value, ok := w.defines[d.word]; ok {
+			if with, err := j.story.With(d.word, value); err == nil {
+				j.story = with
+			}
+		}
+	}
+	return j, nil
 }
 
 // maxStory is how long a story can be, octets: what is longer is something else.
@@ -228,7 +244,7 @@ func (p *program) run(c *cli.Context) error {
 		jobs = append(jobs, j)
 	}
 	if c.IsSet("out") {
-		if c.String("out") == "" {
+		if out := c.String("out"); out == "" || out == "-" {
 			return p.badFlag(c, "out", p.text("cmd.want.file"))
 		}
 		if err := p.place(jobs, c.String("out")); err != nil {
@@ -254,14 +270,18 @@ func (p *program) run(c *cli.Context) error {
 	return p.judge(c, jobs)
 }
 
-// capable is the error of a story that a stack cannot do, and says what it lacks.
-func (p *program) capable(j *job, cfg netns.Config) error {
+// runnable is the error of a story that cannot be run, and says why: what a stack lacks, or what of the world cannot be.
+func (p *program) runnable(j *job, cfg netns.Config) error {
 	cfg = j.story.Config(cfg)
+	err := cfg.Check()
 	lack, op := (*netns.LackError)(nil), (*netns.OpError)(nil)
-	if err := cfg.Capable(); errors.As(err, &lack) && errors.As(err, &op) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &lack) && errors.As(err, &op):
 		return p.fail("cmd.lacks", j.name, lack.Stack, p.host(op.Host), p.capabilities(lack.Lacks))
 	}
-	return nil
+	return fmt.Errorf("%s: %w", j.name, err)
 }
 
 // host is a host's name in a sentence.

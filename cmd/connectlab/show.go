@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 
 	"connectlab/trace"
+	"connectlab/trace/pcapng"
 	"connectlab/trace/wire"
 
 	"github.com/urfave/cli/v2"
@@ -82,7 +84,11 @@ func (p *program) openTrace(file string, watch *watch) (*trace.Trace, error) {
 
 // readTrace reads a trace. A file that cannot be read is no matter of its line.
 func (p *program) readTrace(r io.Reader, name string, watch *watch) (*trace.Trace, error) {
-	t, err := trace.Read(&meter{r: r, count: func(n int) { watch.tick("cmd.progress.read", name, n>>20) }}, name, wire.Decode)
+	buffered := bufio.NewReader(r)
+	if begin, _ := buffered.Peek(4); pcapng.IsCapture(begin) {
+		return nil, p.fail("cmd.show.capture", name)
+	}
+	t, err := trace.Read(&meter{r: buffered, count: func(n int) { watch.tick("cmd.progress.read", name, n>>20) }}, name, wire.Decode)
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = pe
 	}

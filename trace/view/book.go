@@ -221,7 +221,8 @@ func Statement(w io.Writer, r *book.Result, o Options) error {
 	part("book.part.says", o.text("book."+id+".says"))
 	part("book.part.scope", o.text("book.scope."+r.Statement.Scope.String()))
 	part("book.part.expected", Say(o.Language, r.Of[0].Expected))
-	for i, of := range shownFindings(r) {
+	shown := shownFindings(r)
+	for i, of := range shown {
 		if i == 0 {
 			c.flush()
 			c.line(0, o.text("book.part.seen"), bold)
@@ -242,8 +243,11 @@ func Statement(w io.Writer, r *book.Result, o Options) error {
 		if err := LadderOf(w, t, of.Evidence[:min(len(of.Evidence), maxLadderEvents)], o); err != nil {
 			return err
 		}
+		if i+1 < len(shown) {
+			c.flush()
+		}
 	}
-	if n := len(r.Of) - len(shownFindings(r)) + r.More; n > 0 {
+	if n := len(r.Of) - len(shown) + r.More; n > 0 {
 		c.paragraph(2, o.count("book.more", int64(n)), dim)
 	}
 	part("book.part.why", o.text("book."+id+".why"))
