@@ -505,8 +505,12 @@ func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool) {
 			if r[s].length == 0 || happened&m.on[s][1] == 0 {
 				continue
 			}
+			left := happened
+			if left.has(FINWithAckOfFIN) && len(m.rows[s][FINWithAckOfFIN]) > 0 {
+				left &^= set(FINInOrder) // its ACK is looked at first (RFC 9293, Section 3.10.7.4), so it is no FIN alone
+			}
 			for on := range Stimulus(numStimuli) {
-				if !happened.has(on) {
+				if !left.has(on) {
 					continue
 				}
 				for _, row := range m.rows[s][on] {
@@ -527,6 +531,21 @@ func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool) {
 // answered reports whether an edge that a segment brings is a variant that what the stack sends shows: else it has stayed.
 func (e *Edge) answered() bool { return e.Variant != "" && e.Variant != variantFig7 }
 
+// tookFIN reports whether in the step that ends with a change of state a FIN came that the stack has acknowledged. One that
+// it has not it may have thrown away, and gone where the rest of the segment brings it.
+func (w *walk) tookFIN(e *trace.Event, k *socket, happened stimuli) bool {
+	for _, n := range w.waiting {
+		if other := &w.t.Events[n-1]; n > e.N && other.Host == e.Host && other.Socket == e.Socket {
+			return false // it is on its way
+		}
+	}
+	c := &w.connections[k.conn]
+	return happened.has(FINInOrder) && c.is(peerFin|saidKnown) && c.peerFinSeq.Less(c.said)
+}
+
+// beforeFIN reports whether a connection in a state has not had the peer's FIN.
+func beforeFIN(s trace.State) bool { return s >= trace.SynSent && s <= trace.FinWait2 }
+
 // path looks for the shortest path to the state that a socket has come to, by what happened, and counts its edges.
 func (w *walk) path(e *trace.Event, d *trace.StateChange, k *socket, from route, last int) bool {
 	var r reach
@@ -537,12 +556,17 @@ func (w *walk) path(e *trace.Event, d *trace.StateChange, k *socket, from route,
 	if k.listener != 0 || k.conn != 0 && w.connections[k.conn].Origin == Passive {
 		origin = Passive
 	}
+	var happened stimuli
 	for _, b := range w.brought(e, k, last) {
 		_, arrives := w.t.Events[b.n-1].Detail.(*trace.Arrived)
 		r.by(w.machine, b.happened, origin, arrives)
+		happened |= b.happened
 		if b.before && r[trace.SynReceived].length > 0 {
 			r[trace.SynReceived].length = 1 // the SYN of a SYN cookie brings nowhere by itself
 		}
+	}
+	if beforeFIN(d.To) && w.tookFIN(e, k, happened) {
+		return false
 	}
 	end := &r[d.To]
 	if end.length < 2 && d.To == trace.Closed {
