@@ -23,7 +23,8 @@ import (
 //
 // A segment is its control bits, its number, its acknowledgment number, and +5 for five octets of data, win=0, ts=7. Before
 // a state stands the socket, if it is another one than before; what does not name one is about the last one. Other steps are
-// "timer", "icmp 3/2" (type and code; it quotes a segment of ours), "accepted 2" (accept() hands out socket 2) and "reboot". All changes are reported, each one edge,
+// "timer", "timer SO_RCVTIMEO", "icmp 3/2" (type and code; it quotes a segment of ours), "accepted 2" (accept() hands out socket 2) and "reboot"; an answer
+// can be "ARP" too, a question for the peer's MAC. Each step is a second after the one before, but for one that begins with "at once". All changes are reported, each one edge,
 // unless "sampled" stands behind the state.
 
 var (
@@ -35,13 +36,17 @@ var (
 func story(t testing.TB, text string) *trace.Trace {
 	t.Helper()
 	r := trace.NewRecorder(trace.Header{Hosts: []trace.HostInfo{{Name: "host"}}})
-	states, socket := map[int]trace.State{}, 0
+	states, socket, at := map[int]trace.State{}, 0, time.Duration(0)
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
 		r.Begin()
+		line, once := strings.CutPrefix(line, "at once ")
+		if !once {
+			at += time.Second
+		}
 		line, answers, _ := strings.Cut(line, " | ")
 		stimulus, changes, _ := strings.Cut(line, " -> ")
 		root := 0
@@ -56,21 +61,23 @@ func story(t testing.TB, text string) *trace.Trace {
 			if name == "socket" {
 				socket = 0
 			}
-			root = r.Call(0, "host", socket, trace.Call{Name: name, Text: strings.Join(words[2:], " ")})
+			root = r.Call(at, "host", socket, trace.Call{Name: name, Text: strings.Join(words[2:], " ")})
 			if name == "socket" {
 				socket = len(states) + 1
 			}
 		case "in":
-			root = r.Arrived(0, "host", socket, 0, packet(t, them, us, words[1:]))
+			root = r.Arrived(at, "host", socket, 0, packet(t, them, us, words[1:]))
 		case "icmp":
 			kind, code, _ := strings.Cut(words[1], "/")
-			root = r.Arrived(0, "host", 0, 0, icmp(byte(number(t, kind)), byte(number(t, code))))
+			root = r.Arrived(at, "host", 0, 0, icmp(byte(number(t, kind)), byte(number(t, code))))
 		case "timer":
-			root = r.Timer(0, "host", socket, "a timer")
+			root = r.Timer(at, "host", socket, strings.Join(words[1:], " "))
 		case "accepted":
-			r.Return(0, "host", 1, 0, trace.Return{Accepted: number(t, words[1])})
+			r.Return(at, "host", 1, 0, trace.Return{Accepted: number(t, words[1])})
+		case "ARP":
+			root = r.Arrived(at, "host", 0, 0, arp(trace.ARPReply))
 		case "reboot":
-			root = r.HostChange(0, "host", trace.Reboot)
+			root = r.HostChange(at, "host", trace.Reboot)
 		default:
 			t.Fatalf("a step %q", words[0])
 		}
@@ -95,11 +102,15 @@ func story(t testing.TB, text string) *trace.Trace {
 			}
 			c.From, c.To = states[socket], to
 			states[socket] = to
-			r.State(0, "host", socket, root, c)
+			r.State(at, "host", socket, root, c)
 		}
 		for _, answer := range strings.Split(answers, "; ") {
-			if answer != "" {
-				r.Sent(0, "host", socket, root, packet(t, us, them, strings.Fields(answer)))
+			switch answer {
+			case "":
+			case "ARP":
+				r.Sent(at, "host", 0, root, arp(trace.ARPRequest))
+			default:
+				r.Sent(at, "host", socket, root, packet(t, us, them, strings.Fields(answer)))
 			}
 		}
 		r.Commit()
@@ -160,6 +171,11 @@ func segment(t testing.TB, from, to uint16, words []string) trace.Segment {
 		}
 	}
 	return s
+}
+
+// arp is a question for a MAC, or the answer.
+func arp(operation uint16) *trace.Packet {
+	return &trace.Packet{Link: trace.LinkEthernet, Kind: trace.PacketARP, ARP: trace.ARP{Operation: operation}}
 }
 
 // icmp is a message that quotes a segment of ours.
@@ -247,7 +263,7 @@ var pathCases = []pathCase{
 	{name: "ESTABLISHED/FIN/CLOSE-WAIT", trace: closeWait, along: "ESTABLISHED: FIN in order"},
 	{name: "ESTABLISHED/data and FIN/CLOSE-WAIT", trace: established + "in FIN,PSH,ACK 301 101 +5 -> CLOSE-WAIT | ACK 101 307", along: "ESTABLISHED: FIN in order"},
 	{name: "ESTABLISHED/port unreachable/CLOSED", trace: established + "icmp 3/3 -> CLOSED", along: "ESTABLISHED: hard ICMP error"},
-	{name: "ESTABLISHED/timeout/CLOSED", trace: established + "timer -> CLOSED", along: "ESTABLISHED: user timeout"},
+	{name: "ESTABLISHED/timeout/CLOSED", trace: established + "call send | PSH,ACK 101 301 +5\ntimer -> CLOSED", along: "ESTABLISHED: user timeout"},
 
 	{name: "FIN-WAIT-1/abort/CLOSED", trace: shutWait1 + "call abort -> CLOSED | RST 102", along: "FIN-WAIT-1: ABORT"},
 	{name: "FIN-WAIT-1/RST/CLOSED", trace: finWait1 + "in RST 301 -> CLOSED", along: "FIN-WAIT-1: RST at RCV.NXT"},
@@ -265,14 +281,14 @@ var pathCases = []pathCase{
 	{name: "FIN-WAIT-2/FIN/TIME-WAIT", trace: timeWait, along: "FIN-WAIT-2: FIN in order"},
 	{name: "FIN-WAIT-2/data and FIN/TIME-WAIT", trace: finWait2 + "in FIN,PSH,ACK 301 102 +5 -> TIME-WAIT | ACK 102 307", along: "FIN-WAIT-2: FIN in order"},
 	{name: "FIN-WAIT-2/data after close/CLOSED", trace: finWait2 + "in PSH,ACK 301 102 +5 -> CLOSED | RST 102", along: "FIN-WAIT-2: data after its CLOSE"},
-	{name: "FIN-WAIT-2/timeout of a socket that has a descriptor/CLOSED", trace: shutWait2 + "timer -> CLOSED", along: "FIN-WAIT-2: user timeout"},
+	{name: "FIN-WAIT-2/timeout of a socket that has a descriptor/CLOSED", trace: shutWait2 + "timer | ACK 101 301\ntimer -> CLOSED", along: "FIN-WAIT-2: user timeout"},
 	{name: "FIN-WAIT-2/timeout of a socket that has none/CLOSED", trace: finWait2 + "timer -> CLOSED", along: "FIN-WAIT-2: FIN-WAIT-2 timeout"},
 
 	{name: "CLOSE-WAIT/close/LAST-ACK", trace: lastAck, along: "CLOSE-WAIT: CLOSE"},
 	{name: "CLOSE-WAIT/abort/CLOSED", trace: closeWait + "call abort -> CLOSED | RST 101", along: "CLOSE-WAIT: ABORT"},
 	{name: "CLOSE-WAIT/RST/CLOSED", trace: closeWait + "in RST 302 -> CLOSED", along: "CLOSE-WAIT: RST at RCV.NXT"},
 	{name: "CLOSE-WAIT/SYN in the window, a RST is the answer/CLOSED", trace: closeWait + "in SYN 310 -> CLOSED | RST 101", along: "CLOSE-WAIT: SYN in the window"},
-	{name: "CLOSE-WAIT/timeout/CLOSED", trace: closeWait + "timer -> CLOSED", along: "CLOSE-WAIT: user timeout"},
+	{name: "CLOSE-WAIT/timeout/CLOSED", trace: closeWait + "call send | PSH,ACK 101 302 +5\ntimer -> CLOSED", along: "CLOSE-WAIT: user timeout"},
 
 	{name: "CLOSING/abort/CLOSED", trace: shutWait1 + "in FIN,ACK 301 101 -> CLOSING | ACK 102 302\ncall abort -> CLOSED", along: "CLOSING: ABORT"},
 	{name: "CLOSING/RST/CLOSED", trace: closing + "in RST 302 -> CLOSED", along: "CLOSING: RST at RCV.NXT"},
@@ -310,12 +326,40 @@ var pathCases = []pathCase{
 	{name: "a connection from a SYN cookie", trace: listening + "in SYN 300 | SYN,ACK 100 301\nin ACK 301 101 -> 2:ESTABLISHED", along: "SYN-RECEIVED: ACK of its SYN, LISTEN: SYN"},
 	{name: "a SYN cookie after another", trace: listening + "in SYN 300 | SYN,ACK 100 301\nin SYN 300 | SYN,ACK 120 301\nin ACK 301 101 -> 2:ESTABLISHED", along: "SYN-RECEIVED: ACK of its SYN, LISTEN: SYN"},
 	{name: "an ACK that the stack dropped, and the next", trace: received + "in PSH,ACK 301 101 +5\nin PSH,ACK 301 101 +5 -> ESTABLISHED | ACK 101 306", along: "SYN-RECEIVED: ACK of its SYN"},
+	{name: "a keep-alive that nobody answers", trace: established + "timer | ACK 100 301\ntimer -> CLOSED | RST 101", along: "ESTABLISHED: user timeout"},
+	{name: "data that had no ACK yet when others came", trace: established + "call send | PSH,ACK 101 301 +5\nin PSH,ACK 301 101 +5 | ACK 106 306\ntimer -> CLOSED", along: "ESTABLISHED: user timeout"},
+	{name: "data for which there is no window", trace: established + "in ACK 301 101 win=0\ncall send | ACK 100 301\nin ACK 301 101 win=0\ntimer -> CLOSED | RST 101", along: "ESTABLISHED: user timeout"},
+	{name: "a SYN that waits for a MAC", trace: closed + "call connect -> SYN-SENT | ARP", along: "CLOSED: OPEN active"},
+	{name: "a SYN,ACK that waits for a MAC", trace: listening + "in SYN 300 -> 2:SYN-RECEIVED | ARP", along: "LISTEN: SYN"},
+	{name: "a MAC that nobody tells", trace: closed + "call connect -> SYN-SENT | ARP\ntimer -> CLOSED", along: "SYN-SENT: user timeout"},
+	{name: "the listener of a half-open connection is closed", trace: received + "call 1:close -> 1:CLOSED, 2:CLOSED", along: "SYN-RECEIVED: ABORT"},
 	{name: "a reboot", trace: established + "reboot -> CLOSED"},
 	{name: "another word for the same state, at a reboot", trace: closed + "reboot -> CLOSED"},
 	{name: "another word for the same state", trace: established + "in ACK 301 101 -> ESTABLISHED"},
 	{name: "the listener is closed before accept()", trace: received + "in ACK 301 101 -> ESTABLISHED\ncall 1:close -> 1:CLOSED, 2:CLOSED | RST 101", along: "ESTABLISHED: ABORT"},
 
 	// What is no path.
+	{name: "CLOSED to SYN-SENT without a SYN", trace: closed + "call connect -> SYN-SENT", wrong: "no edge leads there"},
+	{name: "CLOSED to SYN-SENT without a SYN, the MAC is known", trace: closed + "call connect | ARP\nARP\ncall connect -> SYN-SENT", wrong: "no edge leads there"},
+	{name: "CLOSED to SYN-SENT without a SYN, rebooted since it asked for a MAC", trace: closed + "call connect | ARP\nreboot -> CLOSED\ncall socket -> CLOSED\ncall connect -> SYN-SENT", wrong: "no edge leads there"},
+	{name: "LISTEN to SYN-SENT without a SYN", trace: listening + "call send -> SYN-SENT", wrong: "no edge leads there"},
+	{name: "LISTEN to SYN-RECEIVED without a SYN,ACK", trace: listening + "in SYN 300 -> 2:SYN-RECEIVED", wrong: "no edge leads there"},
+	{name: "LISTEN to SYN-RECEIVED with an ACK instead", trace: listening + "in SYN 300 -> 2:SYN-RECEIVED | ACK 100 301", wrong: "no edge leads there"},
+	{name: "SYN-SENT to SYN-RECEIVED without a SYN,ACK", trace: connecting + "in SYN 300 -> SYN-RECEIVED", wrong: "no edge leads there"},
+	{name: "SYN-RECEIVED to CLOSED on an ABORT without a RST", trace: crossed + "call abort -> CLOSED", wrong: "no edge leads there"},
+	{name: "ESTABLISHED to CLOSED on an ABORT without a RST", trace: established + "call abort -> CLOSED", wrong: "no edge leads there"},
+	{name: "ESTABLISHED to TIME-WAIT on an ABORT without a RST", trace: established + "call abort -> TIME-WAIT", wrong: "no edge leads there"},
+	{name: "ESTABLISHED to CLOSED when its listener is closed, without a RST", trace: received + "in ACK 301 101 -> ESTABLISHED\ncall 1:close -> 1:CLOSED, 2:CLOSED", wrong: "no edge leads there"},
+	{name: "FIN-WAIT-1 to CLOSED on an ABORT without a RST", trace: shutWait1 + "call abort -> CLOSED", wrong: "no edge leads there"},
+	{name: "FIN-WAIT-2 to CLOSED on an ABORT without a RST", trace: shutWait2 + "call abort -> CLOSED", wrong: "no edge leads there"},
+	{name: "CLOSE-WAIT to CLOSED on an ABORT without a RST", trace: closeWait + "call abort -> CLOSED", wrong: "no edge leads there"},
+	{name: "ESTABLISHED to CLOSED on a timer, with nothing to wait for", trace: established + "timer -> CLOSED", wrong: "nothing happened"},
+	{name: "ESTABLISHED to CLOSED on a timer, when all has its ACK", trace: established + "call send | PSH,ACK 101 301 +5\nin ACK 301 106\ntimer -> CLOSED", wrong: "nothing happened"},
+	{name: "ESTABLISHED to CLOSED on a timer, when the keep-alive was answered", trace: established + "timer | ACK 100 301\nin ACK 301 101\ntimer -> CLOSED", wrong: "nothing happened"},
+	{name: "ESTABLISHED to CLOSED on the deadline of a call", trace: established + "call send | PSH,ACK 101 301 +5\ntimer SO_SNDTIMEO -> CLOSED", wrong: "nothing happened"},
+	{name: "FIN-WAIT-2 to CLOSED on a timer, with a descriptor and nothing to wait for", trace: shutWait2 + "timer -> CLOSED", wrong: "nothing happened"},
+	{name: "CLOSE-WAIT to CLOSED on a timer, with nothing to wait for", trace: closeWait + "timer -> CLOSED", wrong: "nothing happened"},
+	{name: "TIME-WAIT to CLOSED on a timer at once", trace: timeWait + "at once timer -> CLOSED", wrong: "nothing happened"},
 	{name: "SYN-SENT to ESTABLISHED without a SYN", trace: connecting + "in ACK 301 101 -> ESTABLISHED", wrong: "nothing happened"},
 	{name: "SYN-SENT to ESTABLISHED on another's SYN,ACK", trace: connecting + "in SYN,ACK 300 77 -> ESTABLISHED", wrong: "nothing happened"},
 	{name: "SYN-SENT to ESTABLISHED on a timer", trace: connecting + "timer -> ESTABLISHED", wrong: "no edge leads there by what happened: user timeout (event"},

@@ -18,8 +18,9 @@
 //
 //   - An Endpoint goes along it by the segments that one side sent and got, where nothing else is known.
 //   - Paths looks for a way from each recorded state to the next, by what happened in the step: each edge on the way needs
-//     its stimulus there, in order. A lenient check is worthless, so an edge that needs an answer is not believed
-//     without it, an ABORT not without a call, and numbers that do not fit bring nothing.
+//     its stimulus there, in order. A lenient check is worthless, so an edge is not believed without the SYN, the SYN,ACK or the
+//     RST that it sends, a variant not without what shows it, an ABORT not without a call, a time not where nothing waits for
+//     it, and numbers that do not fit bring nothing.
 //
 // A record has a socket for each connection, where the machine has one that goes back to LISTEN: that a connection that
 // came to a listener ends from SYN-RECEIVED is that edge. So is the end of a TIME-WAIT whose four-tuple a SYN takes over.
@@ -28,5 +29,7 @@
 //
 // Self loops are no rows: that a segment is ignored, or answered and then ignored, changes no state. Security and
 // compartment (Appendix A.1) are left out. Names of timers are the stack's own: a timer that ran out is the time that the
-// state waits for. A connection that a SYN cookie makes anew from an old segment stays CLOSED for an Endpoint.
+// state waits for, if it waits for one; whether it was long enough is not looked at. Nor is whether a FIN goes out with its
+// CLOSE, or an ACK with what came: both may wait. A connection that a SYN cookie makes anew from an old segment stays CLOSED for an
+// Endpoint.
 package rfc9293

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"connectlab/trace"
 )
@@ -27,7 +28,8 @@ func (p *PathError) Error() string {
 // stack reported must be one edge. One that was sampled, or inferred, may be several, when states came and went within a
 // step. Each edge needs its stimulus, in order, among what the trace has of the step: the call, the segment that arrived
 // with its numbers, the time that ran out. What was sent counts where it is what the RFC has that edge send: the FIN of a
-// CLOSE that had to wait, the RST of a close() that aborts.
+// CLOSE that had to wait, the RST of a close() that aborts. An edge that opens a connection, or aborts one, needs its SYN, SYN,ACK
+// or RST among what was sent, unless the host has asked for a MAC and has no answer yet.
 //
 // A trace without changes of state has nothing to judge, and no error.
 func Paths(t *trace.Trace) []PathError { return standard.walk(t).errors }
@@ -49,6 +51,7 @@ type connection struct {
 	Endpoint
 	syn    int            // the N of the last SYN that arrived; 0: none
 	answer *trace.Segment // the last SYN,ACK that was sent; nil: none
+	waits  bool           // since a segment arrived it has sent one below SND.NXT, again or as a probe; or that one closed the window
 }
 
 // socket is what a walk knows of a socket.
@@ -56,6 +59,7 @@ type socket struct {
 	host     string
 	number   int
 	state    trace.State
+	since    time.Duration // when it came to that
 	seen     bool
 	listener int
 	accepted bool
@@ -79,6 +83,7 @@ type walk struct {
 	sides       map[side]int32
 	connections []connection
 	sockets     map[socketKey]*socket
+	asking      map[int]bool // hosts that have asked for a MAC, and had no answer yet
 	was         []occurrence // of each event
 	root        int          // the N of what began the step
 	waiting     []int        // the N of its changes of state
@@ -88,7 +93,7 @@ type walk struct {
 func (m *machine) walk(t *trace.Trace) *walk {
 	w := &walk{
 		machine: m, t: t, covered: make([][]int, len(m.edges)), sides: make(map[side]int32), connections: make([]connection, 1),
-		sockets: make(map[socketKey]*socket), was: make([]occurrence, len(t.Events)+1),
+		sockets: make(map[socketKey]*socket), asking: make(map[int]bool), was: make([]occurrence, len(t.Events)+1),
 	}
 	for i := range t.Events {
 		w.event(&t.Events[i])
@@ -148,7 +153,6 @@ func (w *walk) event(e *trace.Event) {
 		w.was[e.N] = w.sent(e, d.Packet)
 	case *trace.Timer:
 		w.begin(e)
-		w.was[e.N].happened = w.timer(e)
 	case *trace.HostChange:
 		w.begin(e)
 		if d.What == trace.Reboot {
@@ -207,19 +211,10 @@ func (w *walk) call(e *trace.Event, c *trace.Call) stimuli {
 	return 0
 }
 
-// timer is what a time that ran out is to the machine: the names of timers are the stack's own, so the state says which it was.
-func (w *walk) timer(e *trace.Event) stimuli {
-	if e.Socket != 0 {
-		if k := w.socket(e); k.orphan && k.state == trace.FinWait2 {
-			return set(FINWait2Timeout)
-		}
-	}
-	return set(UserTimeout, TimeWaitTimeout)
-}
-
 // reboot ends all sockets of a host; the stack that comes after it knows of no connection.
 func (w *walk) reboot(e *trace.Event) {
 	host := w.host(e.Host)
+	delete(w.asking, host)
 	for key, k := range w.sockets {
 		if key.host == host {
 			k.lost = true
@@ -240,7 +235,10 @@ func (w *walk) arrived(e *trace.Event, p *trace.Packet) occurrence {
 		if p.TCP.Flags&(trace.SYN|trace.ACK|trace.RST) == trace.SYN {
 			w.connections[c].syn = e.N
 		}
+		w.connections[c].waits = p.TCP.Window == 0
 		return occurrence{w.connections[c].arrived(&p.TCP), c}
+	case p.Kind == trace.PacketARP && p.ARP.Operation == trace.ARPReply, p.Neighbor() && p.ICMP.Type == trace.NeighborAdvertisement:
+		delete(w.asking, w.host(e.Host))
 	case p.Kind == trace.PacketICMP:
 		if local, remote, ok := hardError(p); ok {
 			return occurrence{set(HardError), w.connection(e.Host, local, remote)}
@@ -257,10 +255,17 @@ func corrupted(p *trace.Packet) bool {
 // sent is what the trace shows by what a host sends. A capture has no calls, there each shows one. A record has them, and there a
 // segment only shows when the stack did what it was told, or that it took a variant.
 func (w *walk) sent(e *trace.Event, p *trace.Packet) occurrence {
+	if p.Kind == trace.PacketARP && p.ARP.Operation == trace.ARPRequest ||
+		p.Neighbor() && p.ICMP.Type == trace.NeighborSolicitation && !p.IP.Src.IsUnspecified() { // else it asks whether its own address is free
+		w.asking[w.host(e.Host)] = true
+	}
 	if p.Kind != trace.PacketTCP || w.t.Header.Capture && corrupted(p) { // what was captured damaged is not what the host sent
 		return occurrence{}
 	}
 	c := w.connection(e.Host, p.Source(), p.Destination())
+	if conn := &w.connections[c]; conn.Knows.Has(KnowsSndNxt) && p.TCP.Seq.Less(conn.SndNxt) && !p.TCP.Flags.Has(trace.RST) {
+		conn.waits = true
+	}
 	o := occurrence{w.connections[c].sent(&p.TCP), c}
 	if p.TCP.Flags.Has(trace.SYN | trace.ACK) {
 		w.connections[c].answer = &p.TCP
@@ -269,7 +274,7 @@ func (w *walk) sent(e *trace.Event, p *trace.Packet) occurrence {
 		return o
 	}
 	k := w.socket(e)
-	if k.state != trace.Listen { // a listener sends for others
+	if k.state != trace.Listen || p.TCP.Flags&(trace.SYN|trace.ACK) == trace.SYN { // else a listener sends for others
 		k.conn = c
 	}
 	if w.t.Header.Capture {
@@ -323,6 +328,7 @@ func (w *walk) change(e *trace.Event, d *trace.StateChange, last int) {
 		}
 		w.goes(e, d, k, from, last, fail)
 	}
+	k.since = e.At
 }
 
 // route are the states from which a path may begin.
@@ -381,7 +387,7 @@ func (w *walk) cookie(e *trace.Event, k *socket, s *trace.Segment, last int) {
 	if c.answer == nil || s.Flags&(trace.SYN|trace.ACK|trace.RST) != trace.ACK || s.Seq != c.answer.Ack || s.Ack != c.answer.Seq.Add(1) {
 		return
 	}
-	c.Endpoint = Endpoint{}
+	c.Endpoint, c.waits = Endpoint{}, false
 	if c.syn != 0 {
 		c.arrived(&w.t.Events[c.syn-1].Detail.(*trace.Arrived).Packet.TCP)
 	}
@@ -448,7 +454,7 @@ func (w *walk) brought(e *trace.Event, k *socket, last int) []bringing {
 		if _, sent := s.Detail.(*trace.Sent); n > cause && (!sent || s.Cause != cause) {
 			continue
 		}
-		happened := w.applies(s, k)
+		happened := w.applies(s, k, e.Detail.(*trace.StateChange).From)
 		if n > cause && happened.has(Abort) && len(w.list) > root {
 			w.list[root].happened &^= set(Close) // a close() that sends a RST is none
 		}
@@ -459,13 +465,13 @@ func (w *walk) brought(e *trace.Event, k *socket, last int) []bringing {
 	return w.list
 }
 
-// applies is what an event was to a socket.
-func (w *walk) applies(e *trace.Event, k *socket) stimuli {
+// applies is what an event was to a socket that was in a state.
+func (w *walk) applies(e *trace.Event, k *socket, from trace.State) stimuli {
 	o := w.was[e.N]
 	if e.Host != k.host {
 		return 0
 	}
-	switch e.Detail.(type) {
+	switch d := e.Detail.(type) {
 	case *trace.Call:
 		if e.Socket == k.number {
 			return o.happened
@@ -475,13 +481,35 @@ func (w *walk) applies(e *trace.Event, k *socket) stimuli {
 		}
 	case *trace.Timer:
 		if e.Socket == k.number || e.Socket == 0 {
-			return o.happened
+			return w.ranOut(e, d, k, from)
 		}
 	case *trace.Sent, *trace.Arrived:
 		if o.conn != 0 && o.conn == k.conn {
 			return o.happened
 		}
 	case *trace.Return, *trace.Fate, *trace.StateChange, *trace.Control, *trace.HostChange, *trace.Note:
+	}
+	return 0
+}
+
+// ranOut is what a time that ran out is to a socket: the names of timers are the stack's own, so the state says which it was. A call's
+// deadline is none of the connection's. 2 MSL are not over when they begin (RFC 9293, Section 3.6.1, MUST-13), and for a user
+// timeout something has to wait for an answer: a SYN or a FIN, and in the other states what was sent, a keep-alive and a
+// probe of the window too, or data for which there is no window.
+func (w *walk) ranOut(e *trace.Event, d *trace.Timer, k *socket, from trace.State) stimuli {
+	c := &w.connections[k.conn]
+	switch {
+	case d.Name == "SO_RCVTIMEO" || d.Name == "SO_SNDTIMEO":
+		return 0
+	case from == trace.TimeWait && e.At == k.since:
+		return 0
+	case from == trace.TimeWait:
+		return set(TimeWaitTimeout)
+	case from == trace.FinWait2 && k.orphan:
+		return set(FINWait2Timeout)
+	case from != trace.Established && from != trace.FinWait2 && from != trace.CloseWait,
+		c.SndUna != c.SndNxt, c.waits, w.asking[w.host(k.host)]:
+		return set(UserTimeout)
 	}
 	return 0
 }
@@ -497,8 +525,8 @@ type step struct {
 type reach [trace.TimeWait + 1]step
 
 // by goes on from each state that was reached, by what happened at once: it may be several edges, as an ACK and a FIN are. The
-// shortest way to a state is kept.
-func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool) {
+// shortest way to a state is kept. out is what was sent in the step.
+func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool, out output) {
 	for changed := true; changed; {
 		changed = false
 		for s := trace.Closed; s <= trace.TimeWait; s++ {
@@ -515,7 +543,7 @@ func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool) {
 				}
 				for _, row := range m.rows[s][on] {
 					edge := &m.edges[row]
-					if edge.Origin != AnyOrigin && edge.Origin != origin || arrives && edge.answered() {
+					if edge.Origin != AnyOrigin && edge.Origin != origin || arrives && edge.answered() || edge.needs()&^out != 0 {
 						continue
 					}
 					if to := &r[edge.To]; to.length == 0 || to.length > r[s].length+1 {
@@ -530,6 +558,37 @@ func (r *reach) by(m *machine, happened stimuli, origin Origin, arrives bool) {
 
 // answered reports whether an edge that a segment brings is a variant that what the stack sends shows: else it has stayed.
 func (e *Edge) answered() bool { return e.Variant != "" && e.Variant != variantFig7 }
+
+// output is what was sent in the step of a change of state, so far as an edge can need it. What waits for the peer's MAC will be
+// sent. In a capture, where each segment is a step, an edge needs nothing beside its segment; nor does the end of a
+// connection in SYN-RECEIVED when its listener is closed.
+func (w *walk) output(e *trace.Event, d *trace.StateChange, k *socket, last int) (out output) {
+	if d.Source == trace.Inferred || w.asking[w.host(k.host)] {
+		return outAll
+	}
+	root := w.t.Event(e.Cause)
+	if root == nil {
+		return 0
+	}
+	if _, call := root.Detail.(*trace.Call); call && d.From == trace.SynReceived && root.Socket == k.listener {
+		out = outRST
+	}
+	for n := e.Cause; n <= last; n++ {
+		s, ok := w.t.Events[n-1].Detail.(*trace.Sent)
+		if !ok || w.was[n].conn == 0 || w.was[n].conn != k.conn {
+			continue
+		}
+		switch flags := s.Packet.TCP.Flags; {
+		case flags.Has(trace.RST):
+			out |= outRST
+		case flags.Has(trace.SYN | trace.ACK):
+			out |= outSYNACK
+		case flags.Has(trace.SYN):
+			out |= outSYN
+		}
+	}
+	return out
+}
 
 // tookFIN reports whether in the step that ends with a change of state a FIN came that the stack has acknowledged. One that
 // it has not it may have thrown away, and gone where the rest of the segment brings it.
@@ -557,9 +616,14 @@ func (w *walk) path(e *trace.Event, d *trace.StateChange, k *socket, from route,
 		origin = Passive
 	}
 	var happened stimuli
+	out := w.output(e, d, k, last)
 	for _, b := range w.brought(e, k, last) {
 		_, arrives := w.t.Events[b.n-1].Detail.(*trace.Arrived)
-		r.by(w.machine, b.happened, origin, arrives)
+		have := out
+		if b.before {
+			have |= outSYNACK
+		}
+		r.by(w.machine, b.happened, origin, arrives, have)
 		happened |= b.happened
 		if b.before && r[trace.SynReceived].length > 0 {
 			r[trace.SynReceived].length = 1 // the SYN of a SYN cookie brings nowhere by itself

@@ -185,6 +185,29 @@ var table = withIDs([]Edge{
 	{From: trace.TimeWait, On: TimeWaitTimeout, To: trace.Closed, Section: "3.10.8"},
 })
 
+// output is what a stack sent in a step.
+type output uint8
+
+const (
+	outSYN    output = 1 << iota
+	outSYNACK        //
+	outRST           //
+	outAll    = outSYN | outSYNACK | outRST
+)
+
+// needs is what RFC 9293 has a stack send at once where it goes along an edge, and without which nobody can believe that it has.
+func (e *Edge) needs() output {
+	switch {
+	case e.To == trace.SynSent:
+		return outSYN // Sections 3.10.1, 3.10.2
+	case e.To == trace.SynReceived:
+		return outSYNACK // Sections 3.10.7.2, 3.10.7.3
+	case e.On == Abort && e.From >= trace.SynReceived && e.From <= trace.CloseWait:
+		return outRST // Section 3.10.5
+	}
+	return 0
+}
+
 func withIDs(edges []Edge) []Edge {
 	for i := range edges {
 		e := &edges[i]
