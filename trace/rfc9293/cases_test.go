@@ -336,6 +336,7 @@ var pathCases = []pathCase{
 	{name: "a reboot", trace: established + "reboot -> CLOSED"},
 	{name: "another word for the same state, at a reboot", trace: closed + "reboot -> CLOSED"},
 	{name: "another word for the same state", trace: established + "in ACK 301 101 -> ESTABLISHED"},
+	{name: "a RST where data were that the stack dropped", trace: established + "in PSH,ACK 301 101 +5 | ACK 101 301\nin RST 301 -> CLOSED", along: "ESTABLISHED: RST at RCV.NXT"},
 	{name: "the listener is closed before accept()", trace: received + "in ACK 301 101 -> ESTABLISHED\ncall 1:close -> 1:CLOSED, 2:CLOSED | RST 101", along: "ESTABLISHED: ABORT"},
 
 	// What is no path.
@@ -371,6 +372,7 @@ var pathCases = []pathCase{
 	{name: "ESTABLISHED to CLOSED on data", trace: established + "in PSH,ACK 301 101 +5 -> CLOSED", wrong: "no edge leads there"},
 	{name: "ESTABLISHED to CLOSED on data, with a RST", trace: established + "in PSH,ACK 301 101 +5 -> CLOSED | RST 101", wrong: "no edge leads there"},
 	{name: "ESTABLISHED to CLOSED on a RST in the window", trace: established + "in RST 305 -> CLOSED", wrong: "nothing happened"},
+	{name: "ESTABLISHED to CLOSED on a RST where data were that it has acknowledged", trace: established + "in PSH,ACK 301 101 +5 | ACK 101 306\nin RST 301 -> CLOSED", wrong: "nothing happened"},
 	{name: "ESTABLISHED to CLOSED on close()", trace: established + "call close -> CLOSED | FIN,ACK 101 301", wrong: "no edge leads there by what happened: CLOSE (event"},
 	{name: "ESTABLISHED to CLOSED on a SYN in the window that an ACK answers", trace: established + "in SYN 310 -> CLOSED | ACK 101 301", wrong: "no edge leads there"},
 	{name: "ESTABLISHED to CLOSE-WAIT on a FIN behind a gap", trace: established + "in FIN,ACK 306 101 -> CLOSE-WAIT | ACK 101 301", wrong: "no edge leads there"},
@@ -507,6 +509,9 @@ var segmentCases = []segmentCase{
 
 	{"RST to ESTABLISHED", sees + "< RST 301: CLOSED"},
 	{"RST beside RCV.NXT", sees + "< RST 302\n< RST 300\n< RST,ACK 302 101"},
+	{"RST where data were that the stack dropped", sees + "< PSH,ACK 301 101 +5\n> ACK 101 301\n< RST 301: CLOSED"},
+	{"RST where data were that came after its ACK", sees + "< PSH,ACK 301 101 +5\n< RST 301"},
+	{"RST where data were that the stack dropped and took then", sees + "< PSH,ACK 301 101 +5\n> ACK 101 301\n< PSH,ACK 301 101 +5\n> ACK 101 306\n< RST 301"},
 	{"RST to FIN-WAIT-1", sees + "> FIN,ACK 101 301: FIN-WAIT-1\n< RST 301: CLOSED"},
 	{"RST to FIN-WAIT-2", sees + "> FIN,ACK 101 301: FIN-WAIT-1\n< ACK 301 102: FIN-WAIT-2\n< RST 301: CLOSED"},
 	{"RST to CLOSE-WAIT", sees + "< FIN,ACK 301 101: CLOSE-WAIT\n< RST 302: CLOSED"},

@@ -77,6 +77,7 @@ const (
 	peerOffer                     //
 	tsKnown                       // tsRecent is that of the peer's last segment
 	saidKnown                     //
+	notTaken                      // by its last ACK it has not taken all that came
 	sentACK                       // a segment with ACK, without SYN and FIN
 	gotACK                        //
 	dataBehind                    // new data went out after the peer's FIN came in, or came in after ours went out
@@ -297,6 +298,9 @@ func (e *Endpoint) sentAck(s *trace.Segment) (happened stimuli) {
 	if !e.is(saidKnown) || e.said.Less(s.Ack) {
 		e.said, e.marks = s.Ack, e.marks|saidKnown
 	}
+	if e.marks &^= notTaken; s.Ack.Less(e.RcvNxt) {
+		e.marks |= notTaken
+	}
 	if e.is(peerFin) && !e.is(peerFinIn) && e.peerFinSeq.Less(e.RcvNxt) {
 		if e.RcvNxt == e.peerFinSeq.Add(1) {
 			e.marks |= peerFinIn
@@ -383,7 +387,7 @@ func (e *Endpoint) acceptable(s *trace.Segment) bool {
 func (e *Endpoint) arrivedRST(s *trace.Segment) stimuli {
 	switch {
 	case e.Knows.Has(KnowsRcvNxt):
-		if s.Seq == e.RcvNxt {
+		if s.Seq == e.RcvNxt || e.is(notTaken) && s.Seq == e.said {
 			return set(RSTAtNext)
 		}
 	case e.is(synSent) && s.Flags.Has(trace.ACK) && e.ISS.Less(s.Ack) && s.Ack.LessEq(e.SndNxt):
