@@ -103,7 +103,8 @@ const (
 	variantOrphan = "FIN-WAIT-2 timer"  // not in the RFC; Linux and gVisor have it
 )
 
-// table is the state machine: RFC 9293, Section 3.10, which has more edges than Figure 5.
+// table is the state machine: RFC 9293, Section 3.10, which has more edges than Figure 5. A hard ICMP error aborts a connection in any
+// state that waits for its peer (Section 3.9.2.2, SHLD-26 names none); TIME-WAIT waits for its time alone.
 var table = withIDs([]Edge{
 	{From: trace.Closed, On: OpenPassive, To: trace.Listen, Section: "3.10.1"},
 	{From: trace.Closed, On: OpenActive, To: trace.SynSent, Section: "3.10.1"},
@@ -132,6 +133,7 @@ var table = withIDs([]Edge{
 	{From: trace.SynReceived, On: AckOfSYN, To: trace.Established, Section: "3.10.7.4"},
 	{From: trace.SynReceived, On: FINWithAckOfSYN, To: trace.CloseWait, Section: "3.10.7.4"},
 	{From: trace.SynReceived, On: SYNACKCrossing, Origin: Active, To: trace.Established, Section: "3.5", Variant: variantFig7},
+	{From: trace.SynReceived, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.SynReceived, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 
 	{From: trace.Established, On: Close, To: trace.FinWait1, Section: "3.10.4"},
@@ -150,6 +152,7 @@ var table = withIDs([]Edge{
 	{From: trace.FinWait1, On: FINInOrder, To: trace.Closing, Section: "3.10.7.4"},       // Figure 13
 	{From: trace.FinWait1, On: FINWithAckOfFIN, To: trace.TimeWait, Section: "3.10.7.4"}, // Figure 5, Note 2
 	{From: trace.FinWait1, On: DataAfterClose, To: trace.Closed, Section: "3.6.1", Variant: variantHalf},
+	{From: trace.FinWait1, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.FinWait1, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 
 	{From: trace.FinWait2, On: Abort, To: trace.Closed, Section: "3.10.5"},
@@ -157,6 +160,7 @@ var table = withIDs([]Edge{
 	{From: trace.FinWait2, On: SYNInWindow, To: trace.Closed, Section: "3.10.7.4", Variant: variant793},
 	{From: trace.FinWait2, On: FINInOrder, To: trace.TimeWait, Section: "3.10.7.4"},
 	{From: trace.FinWait2, On: DataAfterClose, To: trace.Closed, Section: "3.6.1", Variant: variantHalf},
+	{From: trace.FinWait2, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.FinWait2, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 	{From: trace.FinWait2, On: FINWait2Timeout, To: trace.Closed, Variant: variantOrphan},
 
@@ -164,18 +168,21 @@ var table = withIDs([]Edge{
 	{From: trace.CloseWait, On: Abort, To: trace.Closed, Section: "3.10.5"},
 	{From: trace.CloseWait, On: RSTAtNext, To: trace.Closed, Section: "3.10.7.4"},
 	{From: trace.CloseWait, On: SYNInWindow, To: trace.Closed, Section: "3.10.7.4", Variant: variant793},
+	{From: trace.CloseWait, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.CloseWait, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 
 	{From: trace.Closing, On: Abort, To: trace.Closed, Section: "3.10.5"},
 	{From: trace.Closing, On: RSTAtNext, To: trace.Closed, Section: "3.10.7.4"},
 	{From: trace.Closing, On: SYNInWindow, To: trace.Closed, Section: "3.10.7.4", Variant: variant793},
 	{From: trace.Closing, On: AckOfFIN, To: trace.TimeWait, Section: "3.10.7.4"},
+	{From: trace.Closing, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.Closing, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 
 	{From: trace.LastAck, On: Abort, To: trace.Closed, Section: "3.10.5"},
 	{From: trace.LastAck, On: RSTAtNext, To: trace.Closed, Section: "3.10.7.4"},
 	{From: trace.LastAck, On: SYNInWindow, To: trace.Closed, Section: "3.10.7.4", Variant: variant793},
 	{From: trace.LastAck, On: AckOfFIN, To: trace.Closed, Section: "3.10.7.4"},
+	{From: trace.LastAck, On: HardError, To: trace.Closed, Section: "3.9.2.2"},
 	{From: trace.LastAck, On: UserTimeout, To: trace.Closed, Section: "3.10.8"},
 
 	{From: trace.TimeWait, On: Abort, To: trace.Closed, Section: "3.10.5"},

@@ -106,6 +106,18 @@ var variants = map[string]string{
 	"extension": variantOrphan,
 }
 
+// beyond are our rows that the other table lacks, and why they are here.
+var beyond = map[string]string{
+	"SYN-RECEIVED: hard ICMP error": hardErrors,
+	"FIN-WAIT-1: hard ICMP error":   hardErrors,
+	"FIN-WAIT-2: hard ICMP error":   hardErrors,
+	"CLOSE-WAIT: hard ICMP error":   hardErrors,
+	"CLOSING: hard ICMP error":      hardErrors,
+	"LAST-ACK: hard ICMP error":     hardErrors,
+}
+
+const hardErrors = "RFC 9293, Section 3.9.2.2, SHLD-26 names no state, and the other table has SYN-SENT and ESTABLISHED only"
+
 // TestTableIsTheRFCs holds our table against another, both ways.
 func TestTableIsTheRFCs(t *testing.T) {
 	f, err := os.Open(transitions)
@@ -173,6 +185,12 @@ func TestTableIsTheRFCs(t *testing.T) {
 		sections[ours] += strings.ReplaceAll(field("section"), "Fig 7", "3.5") + "; "
 	}
 	for _, e := range table {
+		if why := beyond[e.ID]; why != "" {
+			if t.Logf("beyond the other table: %s: %s", e.ID, why); named[e.ID] {
+				t.Errorf("the other table has %s now", e.ID)
+			}
+			continue
+		}
 		if !named[e.ID] {
 			t.Errorf("%s is none of the RFC's transitions", e.ID)
 		}
@@ -183,6 +201,11 @@ func TestTableIsTheRFCs(t *testing.T) {
 	for id := range rowOf {
 		if !known[id] {
 			t.Errorf("there is no %s", id)
+		}
+	}
+	for id := range beyond {
+		if byID[id] == nil {
+			t.Errorf("%s is beyond the other table, and no row", id)
 		}
 	}
 	for variant, why := range leftOut {
