@@ -140,9 +140,13 @@ func TestStatesAreInferred(t *testing.T) {
 		{"abort", all, "1: SYN-SENT ESTABLISHED CLOSED", "1: SYN-RECEIVED ESTABLISHED CLOSED"},
 		{"half-open-a", all, "1: SYN-SENT ESTABLISHED CLOSED", "1: SYN-RECEIVED ESTABLISHED CLOSED"},
 		{"half-open-b", "server", "1: SYN-SENT ESTABLISHED 2:" + opens[2:], "1: SYN-RECEIVED ESTABLISHED CLOSED 2:" + closes[2:]},
-		// Whoever captures sees one FIN before the other; each side's own view has what it went through itself.
-		{"simultaneous-close", "client", "1: SYN-SENT ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT", closes},
-		{"simultaneous-open", "client", "1: SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT", "1: SYN-SENT ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"},
+		// Whoever captures sees one SYN and one FIN before the other. Each side's own view has what it went through itself; of the other a
+		// FIN that does not acknowledge shows that CLOSE-WAIT was too early.
+		{"simultaneous-close", "client", "1: SYN-SENT ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT", "1: SYN-RECEIVED ESTABLISHED CLOSE-WAIT CLOSING TIME-WAIT"},
+		{"simultaneous-close", "wire server", "1: SYN-SENT ESTABLISHED CLOSE-WAIT CLOSING TIME-WAIT", "1: SYN-RECEIVED ESTABLISHED FIN-WAIT-1 CLOSING TIME-WAIT"},
+		{"simultaneous-open", "client", "1: SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT", "1: SYN-SENT SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"},
+		// There the server's SYN is the first, so that it is called the client.
+		{"simultaneous-open", "wire server", "1: SYN-SENT SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED", "1: SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT"},
 	} {
 		tr := world{name: tt.story, seed: 1}.run(t)
 		for _, side := range pcapng.Sides {

@@ -67,7 +67,7 @@ const (
 	synAcked                      // and was acknowledged
 	finSent                       //
 	finAcked                      //
-	finFirst                      // ours was sent before the peer's was in order
+	finFirst                      // ours does not acknowledge the peer's: that had not come
 	peerFin                       // the peer's FIN has come
 	peerFinIn                     // and all that comes before it
 	edgeKnown                     //
@@ -112,6 +112,11 @@ func (e *Endpoint) move(m *machine, happened stimuli, sent bool) (changed bool) 
 	case from == trace.NotObserved:
 		e.State = e.join(happened, sent)
 		return e.State != before
+	case sent && from == trace.CloseWait && e.cross(happened):
+		from, happened = m.next(trace.Established, e.Origin, set(Close), true), set(FINInOrder)
+	case sent && happened.has(Close) && happened.has(FINInOrder):
+		// Its FIN acknowledges the peer's, before which a gap has closed.
+		from, happened = m.next(from, e.Origin, set(FINInOrder), true), set(Close)
 	case sent && (from == trace.Listen || from == trace.SynSent):
 		happened &^= set(Abort) // there it sends nothing: the RST is an answer
 	case !sent && from == trace.SynSent:
@@ -126,6 +131,12 @@ func (e *Endpoint) move(m *machine, happened stimuli, sent bool) (changed bool) 
 		e.State = to
 	}
 	return e.State != before
+}
+
+// cross reports whether the FINs of both sides cross, where a segment that was sent shows it: the peer's was captured on its way, and ours
+// does not acknowledge it. Now both are on record, so that it is CLOSING: only their order was another one.
+func (e *Endpoint) cross(happened stimuli) bool {
+	return happened.has(Close) && e.is(finFirst|peerFinIn)
 }
 
 // join is the state of an endpoint of which no beginning was seen, as far as what was seen decides it.
@@ -201,7 +212,7 @@ func (e *Endpoint) sent(s *trace.Segment) (happened stimuli) {
 		}
 		if s.Flags.Has(trace.FIN) && !e.is(finSent) {
 			e.finSeq, e.marks = s.Seq.Add(uint32(s.DataLen)), e.marks|finSent
-			if !e.is(peerFinIn) {
+			if !e.is(peerFin) || s.Ack.LessEq(e.peerFinSeq) && (!e.is(saidKnown) || e.said.LessEq(e.peerFinSeq)) {
 				e.marks |= finFirst
 			}
 			happened |= set(Close)
@@ -236,11 +247,14 @@ func (e *Endpoint) sentRST(s *trace.Segment) stimuli {
 func (e *Endpoint) sentSYN(s *trace.Segment) stimuli {
 	another := s.Flags.Has(trace.ACK) && e.Knows.Has(KnowsIRS) && !answers(s, e.IRS)
 	if e.is(synSent) && s.Seq == e.ISS && !another && e.State != trace.Closed {
+		if s.Flags.Has(trace.ACK) && !e.Knows.Has(KnowsRcvNxt) && e.is(synWaits) && answers(s, e.synSeq) {
+			e.meet()
+			return set(SYNArrives)
+		}
 		return 0 // again, or the SYN,ACK of a simultaneous open
 	}
 	if !s.Flags.Has(trace.ACK) {
-		e.begin(s, Active)
-		e.marks &^= synWaits | peerOffer
+		e.begin(s, Active) // a SYN of the peer may have been captured on its way
 		return set(OpenActive)
 	}
 	before, again := e.ISS, e.is(synSent) && !e.is(synAcked) && e.Origin == Passive && !another
@@ -259,6 +273,13 @@ func (e *Endpoint) sentSYN(s *trace.Segment) stimuli {
 	e.RcvNxt = s.Ack
 	e.marks &^= synWaits
 	return answered
+}
+
+// meet takes the SYN that was captured before ours for one that reached it after that: a simultaneous open.
+func (e *Endpoint) meet() {
+	e.receiveFrom(e.synSeq)
+	e.scale()
+	e.marks &^= synWaits
 }
 
 // answers reports whether a SYN,ACK is the answer to the SYN of a number: to data beside the SYN too, if it takes them (RFC 7413).
@@ -413,7 +434,7 @@ func (e *Endpoint) arrivedSYN(s *trace.Segment) stimuli {
 		}
 	}
 	e.answerable = happened & set(SYNInWindow)
-	e.synSeq, e.synBits, e.marks = s.Seq, happened&set(SYNWithNewerTime, SYNBeyond), (e.marks|synWaits)&^peerOffer
+	e.synSeq, e.synBits, e.marks = s.Seq, happened&set(SYNWithNewerTime, SYNBeyond), e.marks|synWaits
 	e.offered(s)
 	if e.is(synSent) && !e.Knows.Has(KnowsRcvNxt) {
 		e.receiveFrom(s.Seq)
@@ -424,6 +445,7 @@ func (e *Endpoint) arrivedSYN(s *trace.Segment) stimuli {
 
 // offered notes the window scale that the peer's SYN offers.
 func (e *Endpoint) offered(s *trace.Segment) {
+	e.marks &^= peerOffer
 	if shift, ok := s.Options.WindowScale(); ok {
 		e.peerShift, e.marks = shift, e.marks|peerOffer
 	}
@@ -432,6 +454,10 @@ func (e *Endpoint) offered(s *trace.Segment) {
 func (e *Endpoint) arrivedSYNACK(s *trace.Segment) (happened stimuli) {
 	acks := e.is(synSent) && e.SndUna.Less(s.Ack) && s.Ack.LessEq(e.SndNxt)
 	switch {
+	case !e.Knows.Has(KnowsRcvNxt) && acks && e.is(synWaits) && s.Seq == e.synSeq:
+		happened = set(SYNArrives, SYNACKOfSYN, SYNACKCrossing) // the SYN of that number comes before it
+		e.answerable = set(SYNACKCrossing)
+		e.meet()
 	case !e.Knows.Has(KnowsRcvNxt) && acks:
 		happened = set(SYNACKOfSYN)
 		e.offered(s)

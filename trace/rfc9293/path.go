@@ -278,6 +278,9 @@ func (w *walk) sent(e *trace.Event, p *trace.Packet) occurrence {
 		k.conn = c
 	}
 	if w.t.Header.Capture {
+		if w.connections[c].cross(o.happened) {
+			o.happened |= set(FINInOrder)
+		}
 		return o
 	}
 	may := set(SYNWithNewerTime, SYNBeyond, SYNInWindow, SYNACKCrossing, FINInOrder)
@@ -322,9 +325,15 @@ func (w *walk) change(e *trace.Event, d *trace.StateChange, last int) {
 		w.first(e, d, k, last, fail)
 	default:
 		from := route{before.state}
-		if s, ok := w.cause(e).(*trace.Sent); ok && d.Source == trace.Inferred && s.Packet.TCP.Flags.Has(trace.SYN) {
-			// Of one side of a four-tuple in a capture, the next connection begins when it sends another SYN, or answers one.
-			from = append(from, trace.Closed, trace.Listen)
+		if s, ok := w.cause(e).(*trace.Sent); ok && d.Source == trace.Inferred {
+			c := &w.connections[k.conn]
+			switch flags := s.Packet.TCP.Flags; {
+			case flags.Has(trace.SYN) && (c.Origin == Passive || !flags.Has(trace.ACK)):
+				// Of one side of a four-tuple in a capture, the next connection begins when it sends another SYN, or answers one.
+				from = append(from, trace.Closed, trace.Listen)
+			case before.state == trace.CloseWait && c.cross(w.was[e.Cause].happened):
+				from = route{trace.Established} // the peer's FIN had not come
+			}
 		}
 		w.goes(e, d, k, from, last, fail)
 	}
