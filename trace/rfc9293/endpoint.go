@@ -10,6 +10,9 @@ import "connectlab/trace"
 // a FIN a CLOSE, a RST an ABORT. A SYN that arrives counts when it is answered: nobody may have listened. The end of
 // TIME-WAIT and a timeout send nothing, so an Endpoint stays where it was.
 //
+// Where a capture was taken away from the host, the peer's SYN or FIN can be in it before ours and reach the host after. What ours
+// acknowledges tells: such a FIN leads from CLOSE-WAIT, which was too early, to CLOSING.
+//
 // Of a connection joined in the middle, segments with ACK and without FIN both ways make ESTABLISHED; that a FIN of one
 // side came before all that was seen cannot be told from it. A FIN seen before such segments leaves NotObserved until
 // something shows what it was.

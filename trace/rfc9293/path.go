@@ -332,7 +332,7 @@ func (w *walk) change(e *trace.Event, d *trace.StateChange, last int) {
 				// Of one side of a four-tuple in a capture, the next connection begins when it sends another SYN, or answers one.
 				from = append(from, trace.Closed, trace.Listen)
 			case before.state == trace.CloseWait && c.cross(w.was[e.Cause].happened):
-				from = route{trace.Established} // the peer's FIN had not come
+				from = route{trace.FinWait1} // it was there before the peer's FIN came, and never in CLOSE-WAIT
 			}
 		}
 		w.goes(e, d, k, from, last, fail)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectlab/adapters/gvisor"
 	"connectlab/netns"
@@ -480,7 +482,7 @@ func captured(tr *trace.Trace, from, to int) *trace.Trace {
 	h := trace.Header{Capture: true, Hosts: tr.Header.Hosts}
 	r := trace.NewRecorder(h)
 	ends, numbers, count := map[side]*rfc9293.Endpoint{}, map[side]int{}, map[string]int{}
-	see := func(e *trace.Event, cause int) int {
+	see := func(e *trace.Event, at time.Duration, cause int) int {
 		s, segment, ok := sideOf(e)
 		if !ok {
 			return 0
@@ -493,30 +495,35 @@ func captured(tr *trace.Trace, from, to int) *trace.Trace {
 		n, changed := 0, false
 		switch d := e.Detail.(type) {
 		case *trace.Sent:
-			n, changed = r.Sent(e.At, s.host, numbers[s], 0, d.Packet), end.Sent(segment)
+			n, changed = r.Sent(at, s.host, numbers[s], 0, d.Packet), end.Sent(segment)
 		case *trace.Arrived:
-			n, changed = r.Arrived(e.At, s.host, numbers[s], cause, d.Packet), end.Arrived(segment)
+			n, changed = r.Arrived(at, s.host, numbers[s], cause, d.Packet), end.Arrived(segment)
 		default:
 		}
 		if changed {
-			r.State(e.At, s.host, numbers[s], n, trace.StateChange{From: before, To: end.State, Source: trace.Inferred})
+			r.State(at, s.host, numbers[s], n, trace.StateChange{From: before, To: end.State, Source: trace.Inferred})
 		}
 		return n
 	}
-	frames, sent := 0, map[int]int{}
+	arrival := map[int]*trace.Event{} // the first, by the N of what was sent
+	for i := range tr.Events {
+		if e := &tr.Events[i]; arrival[e.Cause] == nil {
+			if _, arrived := e.Detail.(*trace.Arrived); arrived {
+				arrival[e.Cause] = e
+			}
+		}
+	}
+	frames := 0
 	r.Begin()
 	for i := range tr.Events {
 		e := &tr.Events[i]
-		switch e.Detail.(type) {
-		case *trace.Sent:
-			if frames++; frames >= from && frames <= to {
-				sent[e.N] = see(e, 0)
+		if _, sent := e.Detail.(*trace.Sent); !sent {
+			continue
+		}
+		if frames++; frames >= from && frames <= to {
+			if n := see(e, e.At, 0); n != 0 && arrival[e.N] != nil {
+				see(arrival[e.N], e.At, n)
 			}
-		case *trace.Arrived:
-			if cause := sent[e.Cause]; cause != 0 {
-				see(e, cause)
-			}
-		default:
 		}
 	}
 	r.Commit()
@@ -557,21 +564,25 @@ func TestCapturesArePaths(t *testing.T) {
 
 	// And a conclusion that does not follow is found, also the first of a connection that was joined in the middle.
 	wrong := 0
-	for _, from := range []int{0, 4} {
-		tr := captured(recorded(t, builtin(t, "plain"), netns.Config{}), from, 1<<30)
-		for i := range tr.Events {
-			d, ok := tr.Events[i].Detail.(*trace.StateChange)
-			if !ok {
-				continue
-			}
-			for _, to := range trace.States() {
-				if to == d.To || to == d.From {
+	for _, name := range []string{"plain", "simultaneous-open", "simultaneous-close"} {
+		for _, from := range []int{0, 4} {
+			tr := captured(recorded(t, builtin(t, name), netns.Config{}), from, 1<<30)
+			for i := range tr.Events {
+				d, ok := tr.Events[i].Detail.(*trace.StateChange)
+				if !ok {
 					continue
 				}
-				other := *d
-				other.To = to
-				if wrong++; len(rfc9293.Paths(with(tr, i+1, &other))) == 0 {
-					t.Errorf("from frame %d, event %d: %v to %v is a path too, and %v follows", from, i+1, d.From, to, d.To)
+				for _, to := range trace.States() {
+					if to == d.To || to == d.From {
+						continue
+					}
+					other := *d
+					other.To = to
+					wrong++
+					at := func(p rfc9293.PathError) bool { return p.N == i+1 }
+					if !slices.ContainsFunc(rfc9293.Paths(with(tr, i+1, &other)), at) {
+						t.Errorf("%s from frame %d, event %d: %v to %v is a path too, and %v follows", name, from, i+1, d.From, to, d.To)
+					}
 				}
 			}
 		}
