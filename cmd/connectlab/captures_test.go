@@ -1,12 +1,18 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"connectlab/trace"
+	"connectlab/trace/wire"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket/pcapgo"
@@ -106,5 +112,30 @@ func TestCapturesOfATraceThatBrokeOff(t *testing.T) {
 	}
 	if out, err := process(t, "run", "half-open-b", "--client", "once", "--pcapng", "d").CombinedOutput(); err == nil || packets(t, "d/wire.pcapng") != 4 {
 		t.Errorf("%v, %d packets, want 4\n%s", err, packets(t, "d/wire.pcapng"), out)
+	}
+}
+
+// Of a connection that comes in parts judge says so.
+func TestJudgeSaysThatAConnectionIsInParts(t *testing.T) {
+	var b []byte
+	for _, v := range []uint32{0xa1b2c3d4, 2 | 4<<16, 0, 0, 1 << 16, 101} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	p := trace.Packet{
+		IP:  trace.IPHeader{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), TTL: 64},
+		TCP: trace.Segment{SrcPort: 40000, DstPort: 80, Seq: 1, Ack: 1, Flags: trace.ACK},
+	}
+	for n, want := range map[int]bool{4096: false, 4097: true} {
+		capture := slices.Clone(b)
+		for i := range n {
+			for _, v := range []uint32{uint32(i), 0, 40, 40} {
+				capture = binary.LittleEndian.AppendUint32(capture, v)
+			}
+			capture = wire.Append(capture, &p, nil)
+		}
+		out := mustRun(t, "judge", write(t, t.TempDir(), "long.pcap", string(capture)))
+		if got := strings.Contains(out, "1 of these connections came in parts"); got != want {
+			t.Errorf("of %d frames: it says so: %v, want %v\n%s", n, got, want, out[max(0, len(out)-400):])
+		}
 	}
 }

@@ -124,6 +124,9 @@ func (j *fileJudge) capture(in io.Reader, name string, watch *watch) error {
 	if sum.TCP > 0 {
 		j.captures = append(j.captures, j.p.text("cmd.judge.capture", name, sum.Frames, sum.TCP, sum.Connections, sum.Other, sum.Unreadable))
 	}
+	if sum.Split > 0 {
+		j.captures = append(j.captures, j.p.text("cmd.judge.split", sum.Split))
+	}
 	if uncomputed > 0 {
 		j.captures = append(j.captures, j.p.text("cmd.judge.uncomputed", uncomputed))
 	}

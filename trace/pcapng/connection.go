@@ -2,10 +2,11 @@ package pcapng
 
 import (
 	"net/netip"
-	"reflect"
 	"time"
 
 	"connectlab/trace"
+	"connectlab/trace/rfc9293"
+	"connectlab/trace/wire"
 )
 
 // A Connection is one TCP connection of a capture, or a part of a long one.
@@ -35,128 +36,52 @@ const (
 
 var hostNames = [2]string{client: "client", server: "server"}
 
-// A part is what a flow has kept since it was handed out last.
+// A part is a trace while it is made of what a flow has kept. There is one, whose memory is used again for each.
 type part struct {
 	events  []trace.Event
 	from    []int // the frames that the events come from
-	slots   []*slots
-	octets  [][]byte // the last one is filled
-	frames  int
+	slots   []slot
 	cut     bool // not all of each packet was captured
 	control bool // it begins with what is known of the sockets
 	off     [2]int
+	c       Connection
 }
 
-// slots hold what a few frames need besides their events, so that a frame costs no allocation.
-type slots [slotFrames]struct {
+// A slot holds what a frame needs besides its events, so that it costs no allocation.
+type slot struct {
 	packet  trace.Packet
 	sent    trace.Sent
 	arrived trace.Arrived
 	states  [2]trace.StateChange
 }
 
-const slotFrames = 16
-
-// A store has the memory of parts. What one has handed out goes to the next, so that memory is bounded by the connections
-// that are open at once.
-type store struct {
-	events pool[trace.Event]
-	from   pool[int]
-	octets pool[byte]
-	slots  []*slots
-	used   int // octets of memory in parts, about
-}
-
-// Sizes of memory, for store.used.
-var (
-	eventSize = int(reflect.TypeFor[trace.Event]().Size() + reflect.TypeFor[int]().Size()) // with its frame's number
-	slotsSize = int(reflect.TypeFor[slots]().Size())
-)
-
-// The first octets of a part have room for a short connection's, the last chunks for many segments.
-const (
-	firstOctets = 1 << 10
-	lastOctets  = 64 << 10
-	firstEvents = 32
-)
-
-// keep takes a frame's packet in and returns its slot.
-func (s *store) keep(p *part, packet *trace.Packet) (at int, in *slots) {
-	at = p.frames % slotFrames
-	if at == 0 {
-		if n := len(s.slots); n > 0 {
-			p.slots, s.slots = append(p.slots, s.slots[n-1]), s.slots[:n-1]
-		} else {
-			p.slots = append(p.slots, new(slots))
+// connection makes a connection of what a flow has kept. It is good until the next is made. The flow's ends are behind it then.
+func (p *part) connection(f *flow, began int64) *Connection {
+	if n := f.kept.frames; len(p.slots) < n {
+		p.slots = make([]slot, min(2*n, partFrames))
+	}
+	p.events, p.from = p.events[:0], p.from[:0]
+	p.cut, p.control, p.off = false, false, [2]int{}
+	f.ends[client].synAt, f.ends[server].synAt = 0, 0
+	slots := p.slots
+	for _, rest := range f.kept.chunks {
+		for len(rest) > 0 {
+			var k frame
+			k, rest = next(rest)
+			if f.parts > 1 && len(p.events) == 0 {
+				for host := range f.ends {
+					p.begin(host, &f.ends[host], k.at)
+				}
+			}
+			p.frame(f, &slots[0], &k)
+			slots = slots[1:]
 		}
-		s.used += slotsSize
 	}
-	in = p.slots[len(p.slots)-1]
-	p.frames++
-
-	n := len(packet.Octets)
-	last := len(p.octets) - 1
-	if last < 0 || cap(p.octets[last])-len(p.octets[last]) < n {
-		size := firstOctets
-		if last >= 0 {
-			size = min(2*cap(p.octets[last]), lastOctets)
-		}
-		chunk := s.octets.get(max(size, n))
-		s.used += cap(chunk)
-		p.octets, last = append(p.octets, chunk), last+1
-	}
-	chunk := p.octets[last]
-	from := len(chunk)
-	chunk = append(chunk, packet.Octets...)
-	p.octets[last] = chunk
-
-	kept := &in[at].packet
-	*kept = *packet
-	kept.Octets = chunk[from:len(chunk):len(chunk)]
-	options := packet.IP.HeaderLen + 20
-	kept.TCP.Options = trace.Options(kept.Octets[options : options+len(packet.TCP.Options)])
-	if kept.Len > n {
-		p.cut = true
-	}
-	return at, in
-}
-
-// add adds an event and returns its number.
-func (s *store) add(p *part, e trace.Event, frame int) int {
-	if len(p.events) == cap(p.events) {
-		events, from := s.events.get(max(2*cap(p.events), firstEvents)), s.from.get(max(2*cap(p.events), firstEvents))
-		s.used += (cap(events) - cap(p.events)) * eventSize
-		events, from = append(events, p.events...), append(from, p.from...)
-		s.events.put(p.events)
-		s.from.put(p.from)
-		p.events, p.from = events, from
-	}
-	e.N = len(p.events) + 1
-	p.events, p.from = append(p.events, e), append(p.from, frame)
-	return e.N
-}
-
-// free takes a part's memory back.
-func (s *store) free(p *part) {
-	s.used -= cap(p.events)*eventSize + len(p.slots)*slotsSize
-	s.events.put(p.events)
-	s.from.put(p.from)
-	s.slots = append(s.slots, p.slots...)
-	for _, chunk := range p.octets {
-		s.used -= cap(chunk)
-		s.octets.put(chunk)
-	}
-	clear(p.octets)
-	*p = part{slots: p.slots[:0], octets: p.octets[:0]}
-}
-
-// connection is a part as a connection. c and its trace are filled again each time.
-func (p *part) connection(c *Connection, f *flow, began int64) {
-	t := c.Trace
+	t := p.c.Trace
 	if t == nil {
-		t = &trace.Trace{Header: trace.Header{Capture: true, Hosts: make([]trace.HostInfo, len(hostNames))}}
+		t = &trace.Trace{Header: trace.Header{Hosts: make([]trace.HostInfo, len(hostNames))}}
 	}
-	t.Header.Start, t.Header.Data, t.Header.Control = date(began), !p.cut, p.control
+	t.Header = trace.Header{Capture: true, Start: date(began), Data: !p.cut, Control: p.control, Hosts: t.Header.Hosts[:len(hostNames)]}
 	for i, address := range f.addresses() {
 		t.Header.Hosts[i] = trace.HostInfo{Name: hostNames[i], Address: address.String()}
 	}
@@ -164,13 +89,75 @@ func (p *part) connection(c *Connection, f *flow, began int64) {
 	if f.over {
 		t.End.Reason = trace.Finished
 	}
-	*c = Connection{Trace: t, Frames: p.from, Number: f.number, Part: f.parts, Uncomputed: p.off}
+	p.c = Connection{Trace: t, Frames: p.from, Number: f.number, Part: f.parts, Uncomputed: p.off}
+	return &p.c
+}
+
+// frame takes a frame in: it is sent, and it arrives.
+func (p *part) frame(f *flow, slot *slot, k *frame) {
+	packet := &slot.packet
+	*packet = trace.Packet{Octets: k.octets, Len: k.length}
+	wire.Decode(packet)
+	packet.AsCaptured()
+	slot.sent, slot.arrived = trace.Sent{Packet: packet}, trace.Arrived{Packet: packet}
+	seg := &packet.TCP
+	if packet.Len > len(packet.Octets) {
+		p.cut = true
+	}
+	_, low := keyOf(packet)
+	from := f.side(low)
+	if seg.Checksum == trace.ChecksumUncomputed || packet.IP.Checksum == trace.ChecksumUncomputed {
+		p.off[from]++
+	}
+	good := whole(packet)
+	sender, receiver := &f.ends[from], &f.ends[1-from]
+
+	cause := 0
+	if seg.Flags.Has(trace.SYN|trace.ACK) && sender.synAt != 0 && seg.Ack == sender.syn.Add(1) {
+		cause = sender.synAt
+	}
+	before, knew, iss := sender.State, sender.Knows.Has(rfc9293.KnowsISS), sender.ISS
+	changed := good && sender.Sent(seg)
+	begins := sender.Knows.Has(rfc9293.KnowsISS) && (!knew || sender.ISS != iss) && (knew || before != trace.NotObserved)
+	if begins || changed && before == trace.Closed { // another connection of the same names: after a reboot, or tried again
+		sender.socket++
+		before, changed = trace.NotObserved, sender.State != trace.NotObserved
+	}
+	sent := p.add(trace.Event{At: k.at, Host: hostNames[from], Socket: sender.socket, Cause: cause, Detail: &slot.sent}, k.number)
+	if changed {
+		slot.states[0] = trace.StateChange{From: before, To: sender.State, Source: trace.Inferred}
+		p.add(trace.Event{At: k.at, Host: hostNames[from], Socket: sender.socket, Cause: sent, Detail: &slot.states[0]}, k.number)
+	}
+	arrived := p.add(trace.Event{At: k.at, Host: hostNames[1-from], Socket: receiver.socket, Cause: sent, Detail: &slot.arrived}, k.number)
+	if !good {
+		return
+	}
+	if seg.Flags.Has(trace.SYN) {
+		receiver.synAt, receiver.syn = arrived, seg.Seq
+	}
+	before = receiver.State
+	if receiver.Arrived(seg) {
+		slot.states[1] = trace.StateChange{From: before, To: receiver.State, Source: trace.Inferred}
+		p.add(trace.Event{At: k.at, Host: hostNames[1-from], Socket: receiver.socket, Cause: arrived, Detail: &slot.states[1]}, k.number)
+	}
+}
+
+// whole reports whether a packet came to its receiver as it was sent, as far as that is known: nothing follows from another.
+func whole(p *trace.Packet) bool {
+	return p.TCP.Checksum != trace.ChecksumBad && p.IP.Checksum != trace.ChecksumBad
+}
+
+// add adds an event and returns its number.
+func (p *part) add(e trace.Event, frame int) int {
+	e.N = len(p.events) + 1
+	p.events, p.from = append(p.events, e), append(p.from, frame)
+	return e.N
 }
 
 // begin tells what the parts before have shown of a socket.
-func (s *store) begin(p *part, host int, e *end, at time.Duration) {
+func (p *part) begin(host int, e *end, at time.Duration) {
 	if e.State != trace.NotObserved {
-		s.add(p, trace.Event{
+		p.add(trace.Event{
 			At: at, Host: hostNames[host], Socket: e.socket, Detail: &trace.StateChange{To: e.State, Source: trace.Inferred},
 		}, 0)
 	}
@@ -190,7 +177,7 @@ func (s *store) begin(p *part, host int, e *end, at time.Duration) {
 		default: // its own
 		}
 	}
-	s.add(p, trace.Event{At: at, Host: hostNames[host], Socket: e.socket, Detail: &trace.Control{Changes: changes}}, 0)
+	p.add(trace.Event{At: at, Host: hostNames[host], Socket: e.socket, Detail: &trace.Control{Changes: changes}}, 0)
 	p.control = true
 }
 

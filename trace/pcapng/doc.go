@@ -33,10 +33,14 @@
 // host; another SYN of the same host in the middle of the connection, as after a reboot, makes socket 2. There are no calls.
 //
 // Connections end when both sides have closed or one has reset, and are handed out a minute of the capture's time later, so that
-// what comes late is still theirs; others at the end of the capture. What is kept is bounded by what is open at once, whatever
-// the capture's length: a connection of more than 4096 frames comes in parts, of which each but the first begins with the states
-// and the control information that the parts before have shown. In a capture in which very many connections are open, those that were quiet for
-// longest are handed out early, and go on in another part.
+// what comes late is still theirs; others at the end of the capture. A connection of more than 4096 frames comes in parts, of which each
+// but the first begins with the states and the control information that the parts before have shown.
+//
+// What is kept until then is bounded, whatever the capture's length and whatever is in it: what was captured of a connection's
+// frames, from which its trace is made when it is handed out, of at most 65536 connections, in at most 128 MiB; the
+// runtime may take as much again. Where that does not do, those that keep more than their share are handed out early, and go on in
+// another part, so that short connections stay whole; and the one that was quiet for longest is given up for a new one.
+// Summary.Split counts both.
 //
 // # Checksums
 //

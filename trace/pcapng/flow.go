@@ -2,6 +2,7 @@ package pcapng
 
 import (
 	"encoding/binary"
+	"reflect"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	lingerers = 1024
 	// openFlows is how many connections are followed at once. The one that was quiet for longest is given up for a new one.
 	openFlows = 65536
-	// budget is how many octets of memory parts have at most. Then those that were quiet for longest are handed out.
+	// budget is how many octets of memory flows and what they keep have at most, with what is free for the next.
 	budget = 128 << 20
 )
 
@@ -49,15 +50,20 @@ type flow struct {
 	key       flowKey
 	number    int
 	lowClient bool // the client is the lower end
-	ends      [2]end
-	last      time.Duration // of its last frame
-	part      part
-	parts     int  // the number of the part in work
-	over      bool // both ends have done with it
+	kept      kept
+	ends      [2]end              // as they were before what is kept
+	now       [2]rfc9293.Endpoint // as they are behind it
+	last      time.Duration       // of its last frame
+	parts     int                 // the number of the part in work
+	over      bool                // both ends have done with it
+	split     bool                // see Summary.Split
 
 	in         *list
 	prev, next *flow
 }
+
+// flowSize is how many octets of memory a flow has, with its place in flows.byKey, besides what it keeps.
+var flowSize = int(reflect.TypeFor[flow]().Size() + 2*reflect.TypeFor[flowKey]().Size())
 
 // An end is one side of a connection.
 type end struct {
@@ -86,7 +92,7 @@ func (e *end) known() (c trace.ControlInfo) {
 }
 
 // done reports whether an end has nothing more to say but to answer.
-func (e *end) done() bool { return e.State == trace.Closed || e.State == trace.TimeWait }
+func done(e *rfc9293.Endpoint) bool { return e.State == trace.Closed || e.State == trace.TimeWait }
 
 // flows are the connections that are followed.
 type flows struct {
@@ -99,8 +105,9 @@ type flows struct {
 	free   []*flow
 	made   int
 	handed int
+	split  int
 	began  int64 // the time of the capture's first frame, nanoseconds since 1970
-	c      Connection
+	part   part
 	failed error // of each
 }
 
@@ -108,8 +115,8 @@ func newFlows(each func(*Connection) error) *flows {
 	return &flows{each: each, byKey: map[flowKey]*flow{}}
 }
 
-// add takes in a segment. frame is its number in the capture.
-func (fs *flows) add(p *trace.Packet, at int64, frame int) error {
+// add takes in a segment. number is that of its frame in the capture.
+func (fs *flows) add(p *trace.Packet, at int64, number int) error {
 	key, fromLow := keyOf(p)
 	f := fs.recent
 	if f == nil || f.key != key {
@@ -117,7 +124,7 @@ func (fs *flows) add(p *trace.Packet, at int64, frame int) error {
 	}
 	seg := &p.TCP
 	if f != nil && f.over && seg.Flags&(trace.SYN|trace.ACK) == trace.SYN {
-		if e := &f.ends[f.side(fromLow)]; !e.Knows.Has(rfc9293.KnowsISS) || e.ISS != seg.Seq { // the four-tuple comes back
+		if e := &f.now[f.side(fromLow)]; !e.Knows.Has(rfc9293.KnowsISS) || e.ISS != seg.Seq { // the four-tuple comes back
 			if err := fs.drop(f); err != nil {
 				return err
 			}
@@ -126,22 +133,31 @@ func (fs *flows) add(p *trace.Packet, at int64, frame int) error {
 	}
 	if f == nil {
 		if len(fs.byKey) == openFlows {
-			if err := fs.drop(fs.oldest()); err != nil {
+			given := fs.oldest()
+			if !given.over {
+				fs.splits(given)
+			}
+			if err := fs.drop(given); err != nil {
 				return err
 			}
 		}
 		f = fs.make(key, fromLow, seg)
 	}
 	fs.recent = f
-	if f.part.frames == partFrames {
+	if f.kept.frames == partFrames {
 		if err := fs.hand(f); err != nil {
 			return err
 		}
 	}
 	// Time does not go backwards in a trace; captures of several interfaces are not always in order.
 	f.last = max(f.last, time.Duration(max(at-fs.began, 0)))
-	fs.frame(f, p, f.side(fromLow), frame)
-	if f.over = f.ends[client].done() && f.ends[server].done(); f.over {
+	fs.store.keep(&f.kept, &frame{f.last, number, p.Len, p.Octets})
+	if whole(p) {
+		from := f.side(fromLow)
+		f.now[from].Sent(seg)
+		f.now[1-from].Arrived(seg)
+	}
+	if f.over = done(&f.now[client]) && done(&f.now[server]); f.over {
 		fs.over.push(f)
 	} else {
 		fs.open.push(f)
@@ -156,9 +172,11 @@ func (fs *flows) make(key flowKey, fromLow bool, s *trace.Segment) *flow {
 		f, fs.free = fs.free[n-1], fs.free[:n-1]
 	} else {
 		f = new(flow)
+		fs.store.used += flowSize
+		fs.store.held += flowSize
 	}
 	fs.made++
-	*f = flow{key: key, number: fs.made, parts: 1, part: f.part}
+	*f = flow{key: key, number: fs.made, parts: 1, kept: f.kept}
 	switch {
 	case s.Flags.Has(trace.SYN):
 		f.lowClient = fromLow != s.Flags.Has(trace.ACK)
@@ -179,72 +197,31 @@ func (f *flow) side(low bool) int {
 	return server
 }
 
-// frame takes a segment into a flow: it is sent, and it arrives.
-func (fs *flows) frame(f *flow, packet *trace.Packet, from int, frame int) {
-	p := &f.part
-	if f.parts > 1 && len(p.events) == 0 {
-		for host := range f.ends {
-			fs.store.begin(p, host, &f.ends[host], f.last)
-		}
-	}
-	at, in := fs.store.keep(p, packet)
-	slot := &in[at]
-	slot.sent.Packet, slot.arrived.Packet = &slot.packet, &slot.packet
-	seg := &slot.packet.TCP
-
-	if seg.Checksum == trace.ChecksumUncomputed || slot.packet.IP.Checksum == trace.ChecksumUncomputed {
-		p.off[from]++
-	}
-	good := seg.Checksum != trace.ChecksumBad && slot.packet.IP.Checksum != trace.ChecksumBad
-	sender, receiver := &f.ends[from], &f.ends[1-from]
-
-	cause := 0
-	if seg.Flags.Has(trace.SYN|trace.ACK) && sender.synAt != 0 && seg.Ack == sender.syn.Add(1) {
-		cause = sender.synAt
-	}
-	before, knew, iss := sender.State, sender.Knows.Has(rfc9293.KnowsISS), sender.ISS
-	changed := good && sender.Sent(seg)
-	begins := sender.Knows.Has(rfc9293.KnowsISS) && (!knew || sender.ISS != iss) && (knew || before != trace.NotObserved)
-	if begins || changed && before == trace.Closed { // another connection of the same names: after a reboot, or tried again
-		sender.socket++
-		before, changed = trace.NotObserved, sender.State != trace.NotObserved
-	}
-	sent := fs.store.add(p, trace.Event{At: f.last, Host: hostNames[from], Socket: sender.socket, Cause: cause, Detail: &slot.sent}, frame)
-	if changed {
-		slot.states[0] = trace.StateChange{From: before, To: sender.State, Source: trace.Inferred}
-		fs.store.add(p, trace.Event{At: f.last, Host: hostNames[from], Socket: sender.socket, Cause: sent, Detail: &slot.states[0]}, frame)
-	}
-	arrived := fs.store.add(p, trace.Event{At: f.last, Host: hostNames[1-from], Socket: receiver.socket, Cause: sent, Detail: &slot.arrived}, frame)
-	if !good {
-		return
-	}
-	if seg.Flags.Has(trace.SYN) {
-		receiver.synAt, receiver.syn = arrived, seg.Seq
-	}
-	before = receiver.State
-	if receiver.Arrived(seg) {
-		slot.states[1] = trace.StateChange{From: before, To: receiver.State, Source: trace.Inferred}
-		fs.store.add(p, trace.Event{At: f.last, Host: hostNames[1-from], Socket: receiver.socket, Cause: arrived, Detail: &slot.states[1]}, frame)
-	}
-}
-
 // hand hands out what a flow has kept, if there is anything.
 func (fs *flows) hand(f *flow) error {
-	if f.part.frames == 0 {
+	if f.kept.frames == 0 {
 		return nil
 	}
-	f.part.connection(&fs.c, f, fs.began)
 	if f.parts == 1 {
 		fs.handed++
+	} else {
+		fs.splits(f)
 	}
-	if err := fs.each(&fs.c); err != nil {
+	if err := fs.each(fs.part.connection(f, fs.began)); err != nil {
 		fs.failed = err
 		return err
 	}
-	fs.store.free(&f.part)
+	fs.store.forget(&f.kept)
 	f.parts++
-	f.ends[client].synAt, f.ends[server].synAt = 0, 0
 	return nil
+}
+
+// splits counts a flow whose connection is not handed out as one.
+func (fs *flows) splits(f *flow) {
+	if !f.split {
+		f.split = true
+		fs.split++
+	}
 }
 
 // drop hands a flow out and forgets it.
@@ -279,8 +256,17 @@ func (fs *flows) shrink(now time.Duration) error {
 	if fs.store.used <= budget {
 		return nil
 	}
-	for _, l := range [...]*list{&fs.over, &fs.open} {
-		for f := l.first; f != nil && fs.store.used > budget/2; f = f.next {
+	// Those that are over are whole. Of the others those go on in another part that keep more than their share: long ones, so
+	// that what is short stays whole, and those that were quiet for longest first.
+	const enough = budget / 4 * 3
+	for f := fs.over.first; f != nil && fs.store.used > enough; f = f.next {
+		if err := fs.hand(f); err != nil {
+			return err
+		}
+	}
+	share := (enough - (len(fs.byKey)+len(fs.free))*flowSize) / len(fs.byKey)
+	for f := fs.open.first; f != nil && fs.store.used > enough; f = f.next {
+		if f.kept.size > share {
 			if err := fs.hand(f); err != nil {
 				return err
 			}

@@ -47,6 +47,9 @@ type Summary struct {
 	Unreadable int
 	// Connections are how many were handed out, each counted once whatever its parts.
 	Connections int
+	// Split are how many of them came in more than one part, or were given up for others while they were open: long ones,
+	// and where more are open at once than there is room for.
+	Split int
 }
 
 // Read reads a capture, pcap or pcapng, and hands its TCP connections to each, which gets a connection when it is over, else
@@ -63,7 +66,7 @@ func Read(r io.Reader, name string, each func(*Connection) error) (Summary, erro
 		return rd.sum, &Error{File: name, Err: err}
 	}
 	err := rd.read()
-	rd.sum.Connections = rd.flows.handed
+	rd.sum.Connections, rd.sum.Split = rd.flows.handed, rd.flows.split
 	if failed := rd.flows.failed; failed != nil {
 		return rd.sum, failed
 	}

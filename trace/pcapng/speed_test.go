@@ -171,3 +171,49 @@ func TestReadKeepsLittle(t *testing.T) {
 		}
 	}
 }
+
+// However the frames of many open connections come, what is kept stays within one bound: memory that was wanted in one size does not stay beside
+// what is wanted in another.
+func TestReadKeepsWithinItsBudget(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("reads 1 GB of 60,000 connections")
+	}
+	const flows = 60_000
+	in, out := io.Pipe()
+	go func() {
+		talk := newTraffic(flows, 0, 1448, 1)
+		seq := make([]trace.Seq, flows)
+		out.Write(talk.buf)
+		for run := 1; run <= 2048; run *= 2 { // longer and longer of one connection
+			for i := range 100_000 / run {
+				talk.made = i % flows
+				talk.buf, talk.seq = talk.buf[:0], [2]trace.Seq{seq[talk.made], 1}
+				for range run {
+					talk.send(0, trace.ACK, talk.payload)
+				}
+				seq[talk.made] = talk.seq[0]
+				out.Write(talk.buf)
+			}
+		}
+		out.Close()
+	}()
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var most uint64
+	handed := 0
+	sum, err := pcapng.Read(in, "growing", func(*pcapng.Connection) error {
+		if handed++; handed%1000 == 0 {
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapInuse-min(before.HeapInuse, now.HeapInuse))
+		}
+		return nil
+	})
+	if err != nil || sum.TCP == 0 || sum.Connections != flows || sum.Split == 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	t.Logf("%+v, at most %d KiB of heap", sum, most>>10)
+	if most > 300<<20 {
+		t.Errorf("%d octets of heap, want at most 300 MiB: twice the budget, which is what the collector allows itself", most)
+	}
+}
