@@ -91,8 +91,10 @@ func (e *end) known() (c trace.ControlInfo) {
 	return c
 }
 
-// done reports whether an end has nothing more to say but to answer.
-func done(e *rfc9293.Endpoint) bool { return e.State == trace.Closed || e.State == trace.TimeWait }
+// done reports whether an end has nothing more to say but to answer. Back to LISTEN a passive end goes when it is reset.
+func done(e *rfc9293.Endpoint) bool {
+	return e.State == trace.Closed || e.State == trace.TimeWait || e.State == trace.Listen
+}
 
 // flows are the connections that are followed.
 type flows struct {

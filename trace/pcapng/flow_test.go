@@ -150,6 +150,20 @@ func TestFourTupleComesBack(t *testing.T) {
 	}
 }
 
+// A reset in the handshake ends a connection: a passive socket is in LISTEN again, where nothing more is to come of it.
+func TestResetInSynReceivedIsTheEnd(t *testing.T) {
+	talk := newTalk().send(0, syn, "").send(1, syn|ack, "").send(0, rst, "")
+	scan := one(t, "a scan for ports", talk.frames...)
+	if got, want := path(scan.Trace, "server"), "1: SYN-RECEIVED LISTEN"; got != want || scan.End.Reason != trace.Finished {
+		t.Errorf("the server goes %s and it ends %v, want %s and %v", got, scan.End.Reason, want, trace.Finished)
+	}
+	talk.seq = [2]trace.Seq{500_000, 700_000}
+	talk.whole() // of the same names: another connection
+	if all, sum := mustRead(t, "a scan and a connection", raw(talk.frames...)); len(all) != 2 || sum.Connections != 2 {
+		t.Errorf("%d parts, %+v, want 2 connections", len(all), sum)
+	}
+}
+
 // damage writes another checksum into a segment of a captured packet.
 func damage(f captured, sum uint16) captured {
 	f.octets = bytes.Clone(f.octets)
