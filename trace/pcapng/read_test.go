@@ -32,9 +32,38 @@ func readAll(t testing.TB, name string, capture []byte) (all []kept, sum pcapng.
 			t.Errorf("%s, connection %d: no path of the RFC's machine: %v", name, c.Number, e)
 		}
 		all = append(all, kept{throughFile(t, name, c.Trace), append([]int(nil), c.Frames...), c.Number, c.Part, c.Uncomputed})
+		poison(c)
 		return nil
 	})
 	return all, sum, err
+}
+
+// poison spoils all of a connection: it is each's only until it returns, so that neither what Read does next nor what a test keeps
+// may rest on it.
+func poison(c *pcapng.Connection) {
+	for i := range c.Trace.Events {
+		switch d := c.Trace.Events[i].Detail.(type) {
+		case *trace.Sent:
+			for j := range d.Packet.Octets {
+				d.Packet.Octets[j] = 0xee
+			}
+			*d.Packet, *d = trace.Packet{Malformed: "poison"}, trace.Sent{}
+		case *trace.Arrived:
+			*d = trace.Arrived{}
+		case *trace.StateChange:
+			*d = trace.StateChange{From: trace.TimeWait, To: trace.TimeWait}
+		case *trace.Control:
+			clear(d.Changes)
+		default: // a capture has nothing else
+		}
+		c.Trace.Events[i] = trace.Event{N: -1}
+		c.Frames[i] = -1
+	}
+	for i := range c.Trace.Header.Hosts {
+		c.Trace.Header.Hosts[i] = trace.HostInfo{Name: "poison"}
+	}
+	*c.Trace = trace.Trace{Header: trace.Header{Hosts: c.Trace.Header.Hosts[:0]}}
+	*c = pcapng.Connection{}
 }
 
 func throughFile(t testing.TB, name string, tr *trace.Trace) *trace.Trace {
