@@ -32,7 +32,8 @@ func Mermaid(w io.Writer, t *trace.Trace, o Options) (leftOut int, err error) {
 	m := newMermaid(t, &o)
 	m.head()
 	room := MermaidLimit
-	for _, l := range []mermaidLine{m.cut(len(t.Events)), m.end(), m.legend()} {
+	all := len(t.Events)
+	for _, l := range []mermaidLine{m.cut(all, all), m.end(), m.legend()} { // no numbers of the cut are wider
 		room -= units(l.text) + len("    \n")
 	}
 	eachStep(t, func(events []trace.Event) {
@@ -48,7 +49,7 @@ func Mermaid(w io.Writer, t *trace.Trace, o Options) (leftOut int, err error) {
 		leftOut += len(events)
 	})
 	if leftOut > 0 {
-		m.add(m.cut(leftOut))
+		m.add(m.cut(all-leftOut+1, leftOut))
 	} else {
 		m.pause(t.End.At)
 	}
@@ -210,10 +211,10 @@ func (m *mermaid) legend() mermaidLine {
 	return mermaidLine{text: acrossBoth + ": " + joinMermaid([]string{m.o.text("mermaid.legend")})}
 }
 
-// cut says that the last events are not in the diagram.
-func (m *mermaid) cut(leftOut int) mermaidLine {
+// cut says that the last events are not in the diagram, from number first on.
+func (m *mermaid) cut(first, leftOut int) mermaidLine {
 	all := len(m.t.Events)
-	return mermaidLine{text: acrossBoth + ": " + joinMermaid([]string{m.o.text("mermaid.cut", all-leftOut+1, all, leftOut, all, MermaidLimit)})}
+	return mermaidLine{text: acrossBoth + ": " + joinMermaid([]string{m.o.text("mermaid.cut", first, all, leftOut, all, MermaidLimit)})}
 }
 
 // add appends a line.

@@ -297,6 +297,25 @@ func TestMermaidCutsWhatIsTooLong(t *testing.T) {
 	}
 }
 
+// TestMermaidKeepsWithinItsLimit: wherever the cut falls, and however many digits its numbers have.
+func TestMermaidKeepsWithinItsLimit(t *testing.T) {
+	tr := *story(t, "many")
+	for _, l := range languages {
+		most := 0
+		for n := range 60 {
+			tr.Header.Story.Name = strings.Repeat("a", n)
+			var b strings.Builder
+			if leftOut, err := Mermaid(&b, &tr, Options{Language: l}); err != nil || leftOut == 0 {
+				t.Fatalf("%s: %d events left out, %v; want some", l, leftOut, err)
+			}
+			if most = max(most, units(b.String())); most > MermaidLimit {
+				t.Fatalf("%s: %d characters with a name of %d, want at most %d", l, most, n, MermaidLimit)
+			}
+		}
+		t.Logf("%s: at most %d characters", l, most)
+	}
+}
+
 // hostile are texts that want to be more than a text.
 var hostile = []string{
 	"end", "END\nclient->>server: forged", "a; b #59; c #quot; &lt; &#60;", "%%{init: {\"theme\":\"dark\"}}%%", "%% gone", "<script>alert(1)</script>", "</br><b>bold</b>",
