@@ -46,13 +46,13 @@
 //
 // A capture made on the sending machine has segments whose checksum its network card was still to compute: the field holds
 // the sum of the pseudo header, or zero. That is not bad, and not good either: trace.ChecksumUncomputed, and the segment counts, as it went out
-// whole. A checksum that is bad in another way is damage: the receiver drops such a segment, so no state follows from it, though
+// whole. Where the total length of an IPv4 packet is 0, as some machines capture what their card is to cut up, the trace's octets
+// have that of the frame, and 0 for the header's checksum: what fills a short frame up is taken for data then. A checksum that is bad in another way is damage: the receiver drops such a segment, so no state follows from it, though
 // the trace has it. A segment whose data the capture cut off is unverified, and counts.
 //
 // # Limits
 //
-// Fragments are not put together, and a packet whose IP length is zero, as some machines capture what their card is to
-// cut up, cannot be read. A frame that was captured on two interfaces is there twice, as a retransmission. Connections are not
+// Fragments are not put together. A frame that was captured on two interfaces is there twice, as a retransmission. Connections are not
 // told apart by VLAN or interface. When only one direction was captured, the states of both ends are what that half shows.
 // Times that go backwards stand still. A simple packet block has no time: it gets that of the frame before.
 //

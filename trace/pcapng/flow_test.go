@@ -216,6 +216,59 @@ func TestChecksumOffload(t *testing.T) {
 	}
 }
 
+// Where the network card is to cut a packet up its total length may be 0 in a capture: the frame tells it. The trace has it, and its
+// octets say the same when they are read again.
+func TestTotalLengthThatIsNotSetYet(t *testing.T) {
+	long := strings.Repeat("0123456789", 5000)
+	unset := func(f captured, ipSum, tcpSum uint16) captured {
+		f.octets = bytes.Clone(f.octets)
+		binary.BigEndian.PutUint16(f.octets[2:], 0)
+		binary.BigEndian.PutUint16(f.octets[10:], ipSum)
+		return damage(f, tcpSum)
+	}
+	for name, tt := range map[string]struct {
+		snap int
+		sum  func(captured) uint16 // in the TCP header
+	}{
+		"the pseudo header without its length": {1 << 16, func(f captured) uint16 { return pseudo(f, 0) }},
+		"the pseudo header":                    {1 << 16, func(f captured) uint16 { return pseudo(f, f.length-20) }},
+		"cut":                                  {100, func(f captured) uint16 { return pseudo(f, 0) }},
+	} {
+		for _, ipSum := range []uint16{0, 0x1234} {
+			talk := newTalk().handshake().send(0, ack, long).send(1, ack, "").goodbye()
+			f := unset(talk.frames[3], ipSum, tt.sum(talk.frames[3]))
+			f.octets = f.octets[:min(len(f.octets), tt.snap)]
+			talk.frames[3] = f
+			capture := raw(talk.frames...)
+			whole := bytes.Clone(capture)
+			all, sum := mustRead(t, name, capture) // it holds the trace against what comes back when it is written and read
+			if !bytes.Equal(whole, capture) || sum.Unreadable != 0 || len(all) != 1 {
+				t.Fatalf("%s: %+v, %d connections", name, sum, len(all))
+			}
+			c := all[0]
+			if client, server := path(c.Trace, "client"), path(c.Trace, "server"); client != clientPath || server != serverPath {
+				t.Errorf("%s: the client goes %s, the server %s", name, client, server)
+			}
+			var p *trace.Packet
+			for i := range c.Events {
+				if s, ok := c.Events[i].Detail.(*trace.Sent); ok && s.Packet.TCP.DataLen > 0 {
+					p = s.Packet
+				}
+			}
+			if p == nil || p.TCP.DataLen != len(long) || p.Len != 40+len(long) || p.IP.Checksum != trace.ChecksumUncomputed || c.uncomputed != [2]int{1, 0} {
+				t.Errorf("%s: the segment with data is %+v, uncomputed %v", name, p, c.uncomputed)
+			}
+		}
+	}
+	// What fills a short frame up cannot be told from data then, and a length that does not fit is none.
+	talk := newTalk().handshake().send(0, ack, long)
+	talk.frames[3] = unset(talk.frames[3], 0, 0)
+	talk.frames[3].length = 1 << 16
+	if _, sum := mustRead(t, "too long", raw(talk.frames...)); sum.Unreadable != 1 || sum.TCP != 3 {
+		t.Errorf("%+v, want the one that is too long to be unreadable", sum)
+	}
+}
+
 // Nothing follows from a segment that was damaged: its receiver drops it.
 func TestDamagedSegments(t *testing.T) {
 	talk := newTalk().handshake()

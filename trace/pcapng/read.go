@@ -1,6 +1,7 @@
 package pcapng
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -86,9 +87,10 @@ type reader struct {
 	sum   Summary
 	whole int64 // octets of the file that were good
 
-	last    int64 // the time of the frame before, for frames without
-	unknown link  // the first link type that could not be read, of a file with several
-	strange bool  // there was one
+	last    int64  // the time of the frame before, for frames without
+	filled  []byte // see withLength
+	unknown link   // the first link type that could not be read, of a file with several
+	strange bool   // there was one
 }
 
 func (r *reader) read() error {
@@ -141,7 +143,7 @@ func (r *reader) packet(rec *record, p *trace.Packet) bool {
 		return false
 	case contentIP:
 	}
-	p.Octets, p.Len = octets, length
+	p.Octets, p.Len = r.withLength(octets, length), length
 	wire.Decode(p)
 	if p.Malformed != "" {
 		r.sum.Unreadable++
@@ -159,6 +161,19 @@ func (r *reader) packet(rec *record, p *trace.Packet) bool {
 	p.AsCaptured()
 	r.sum.TCP++
 	return true
+}
+
+// withLength writes the total length into an IPv4 header that has 0 there, as captures show what the network card is still to cut up
+// (Linux and Windows call it TSO, LSO): what the frame has. The header's checksum is then still to be computed, too. The frame itself stays
+// as it is.
+func (r *reader) withLength(packet []byte, length int) []byte {
+	if len(packet) < 20 || packet[0]>>4 != 4 || packet[2] != 0 || packet[3] != 0 || length > math.MaxUint16 {
+		return packet
+	}
+	r.filled = append(r.filled[:0], packet...)
+	binary.BigEndian.PutUint16(r.filled[2:], uint16(length))
+	binary.BigEndian.PutUint16(r.filled[10:], 0)
+	return r.filled
 }
 
 func (r *reader) noTCP() error {
