@@ -58,16 +58,42 @@ func (p *program) writeCaptures(folder string, t *trace.Trace) error {
 			err = pcapng.Write(part, t, side)
 		}
 	}
-	for _, part := range parts {
-		if err == nil {
-			err = part.finish(true)
-			continue
-		}
-		part.Close()
-		os.Remove(part.Name())
+	if err == nil {
+		err = finishAll(parts)
+	} else {
+		discard(parts)
 	}
 	if err != nil {
 		return fmt.Errorf("--pcapng: %w", err)
 	}
 	return nil
+}
+
+// finishAll gives files their names: all of them, or none. What stood under the names stays where they cannot be written; where a name
+// cannot be given after others were, it is gone, so that no file is of another run than the others.
+func finishAll(parts []*partFile) error {
+	for _, part := range parts {
+		if err := part.Sync(); err != nil {
+			discard(parts)
+			return err
+		}
+	}
+	for i, part := range parts {
+		if err := part.finish(true); err != nil {
+			for _, named := range parts[:i] {
+				os.Remove(named.name)
+			}
+			discard(parts[i:])
+			return err
+		}
+	}
+	return nil
+}
+
+// discard throws files away that have no names yet.
+func discard(parts []*partFile) {
+	for _, part := range parts {
+		part.Close()
+		os.Remove(part.Name())
+	}
 }

@@ -102,6 +102,29 @@ func TestCapturesAreWholeOrNotThere(t *testing.T) {
 	}
 }
 
+// A name that cannot be given, as another program took it meanwhile: none of the captures is there, nor what was to become them.
+func TestCapturesOfWhichOneCannotBeNamed(t *testing.T) {
+	dir := t.TempDir()
+	var p program
+	var parts []*partFile
+	for _, file := range captureFiles {
+		part, err := p.createPart(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, part)
+	}
+	if err := os.Mkdir(filepath.Join(dir, captureFiles[1]), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := finishAll(parts); err == nil {
+		t.Error("no error, though a folder has one's name")
+	}
+	if diff := cmp.Diff(captureFiles[1:2], files(t, dir)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // Of a run that broke off there is what happened until then.
 func TestCapturesOfATraceThatBrokeOff(t *testing.T) {
 	t.Chdir(t.TempDir())
