@@ -82,7 +82,7 @@ type netDevice struct {
 }
 
 // errShort is a file that ends where it should go on.
-var errShort = fmt.Errorf("%w: the file ends within it", trace.ErrTruncated)
+var errShort = fmt.Errorf("%w: the file ends within a frame or a block", trace.ErrTruncated)
 
 // open reads how the file begins.
 func (f *file) open(r io.Reader) error {
@@ -112,7 +112,10 @@ func (f *file) open(r io.Reader) error {
 		return f.somethingElse()
 	}
 	h, err := f.take(24)
-	if err != nil {
+	switch {
+	case errors.Is(err, errShort):
+		return fmt.Errorf("%w: the file ends within its header", trace.ErrTruncated)
+	case err != nil:
 		return err
 	}
 	if major := f.order.Uint16(h[4:]); major != 2 {
