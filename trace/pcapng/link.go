@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"connectlab/trace/wire"
+
 	"github.com/gopacket/gopacket/layers"
 )
 
@@ -79,7 +81,7 @@ func (l link) ip(frame []byte, length int) (octets []byte, n int, c content) {
 		kind := binary.BigEndian.Uint16(frame)
 		for at := header; ; at += 4 {
 			switch {
-			case !isTag(kind):
+			case !wire.IsVLANTag(kind):
 				return frame[at:], length - at, contentOf(kind)
 			case len(frame) < at+4:
 				return nil, 0, contentShort
@@ -111,16 +113,12 @@ func etherPayload(frame []byte, length, at int) (octets []byte, n int, c content
 			return nil, 0, contentShort
 		}
 		kind := binary.BigEndian.Uint16(frame[at:])
-		if !isTag(kind) {
+		if !wire.IsVLANTag(kind) {
 			return frame[at+2:], length - at - 2, contentOf(kind)
 		}
 		at += 4
 	}
 }
-
-// isTag reports whether an Ethertype is that of a tag of four octets, behind which another Ethertype stands: IEEE 802.1Q,
-// 802.1ad (QinQ), and what was in use before it.
-func isTag(kind uint16) bool { return kind == 0x8100 || kind == 0x88a8 || kind == 0x9100 }
 
 func contentOf(kind uint16) content {
 	if kind == etherIPv4 || kind == etherIPv6 {

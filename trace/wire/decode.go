@@ -94,10 +94,6 @@ func Decode(p *trace.Packet) {
 }
 
 func decodeEthernet(p *trace.Packet) {
-	const (
-		customerTag = 0x8100 // IEEE 802.1Q
-		serviceTag  = 0x88a8
-	)
 	b := p.Octets
 	at := ethernetHeader
 	if len(b) < at {
@@ -105,7 +101,7 @@ func decodeEthernet(p *trace.Packet) {
 		return
 	}
 	kind := binary.BigEndian.Uint16(b[at-2:])
-	for kind == customerTag || kind == serviceTag {
+	for IsVLANTag(kind) {
 		if at += vlanTag; len(b) < at {
 			p.Malformed = shortEthernet
 			return
@@ -130,6 +126,12 @@ func decodeEthernet(p *trace.Packet) {
 		return
 	}
 	decodeIP(p)
+}
+
+// IsVLANTag reports whether an EtherType is that of a tag of four octets, behind which another EtherType stands: IEEE 802.1Q,
+// 802.1ad (QinQ), and what was in use before it.
+func IsVLANTag(etherType uint16) bool {
+	return etherType == 0x8100 || etherType == 0x88a8 || etherType == 0x9100
 }
 
 // decodeARP decodes b, what follows the Ethernet header.

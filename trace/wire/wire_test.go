@@ -176,6 +176,7 @@ func TestDecodeEthernet(t *testing.T) {
 		"padded":                      {append(framed(plain4[:40:40]), 0, 0), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, v4), IP: 4, Malformed: "the IP total length is more than the packet"}},
 		"data not kept":               {framed(plain4[:40]), 62, summary{Kind: trace.PacketTCP, Ethernet: header(14, v4), IP: 4, TCP: unverified, Data: 8}},
 		"two VLAN tags":               {framed(plain4, 0x88a8, 0x8100), 0, summary{Kind: trace.PacketTCP, Ethernet: header(22, v4), IP: 4, TCP: good, Data: 8}},
+		"a VLAN tag from before QinQ": {framed(plain4, 0x9100, 0x8100), 0, summary{Kind: trace.PacketTCP, Ethernet: header(22, v4), IP: 4, TCP: good, Data: 8}},
 		"ARP":                         {frame(isARP, arp), 0, summary{Kind: trace.PacketARP, Ethernet: header(14, isARP), ARP: question}},
 		"ARP, padded":                 {append(frame(isARP, arp), make([]byte, 18)...), 0, summary{Kind: trace.PacketARP, Ethernet: header(14, isARP), ARP: question}},
 		"ARP of other hardware":       {frame(isARP, change(arp, 0, 0, 6)), 0, summary{Kind: trace.PacketOther, Ethernet: header(14, isARP)}},
