@@ -191,15 +191,15 @@ func judge(t *testing.T, tr *trace.Trace) {
 // the last ACK, with all octets, and sensible verdicts on the book's statements.
 func TestReadWhatTcpdumpCaptured(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("capturing needs root")
+		missing(t, "capturing needs root")
 	}
 	for _, tool := range []string{"tcpdump", "unshare", "ip"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip("a tool is missing: ", err)
+			missing(t, "a tool is missing: %v", err)
 		}
 	}
 	if out, err := exec.CommandContext(t.Context(), "unshare", "-n", "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made here: %v: %s", err, out)
+		missing(t, "no network namespace can be made here: %v: %s", err, out)
 	}
 	for _, tt := range []struct {
 		name  string
