@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"connectlab/trace"
+	"connectlab/trace/book"
 	"connectlab/trace/pcapng"
 	"connectlab/trace/wire"
 )
@@ -105,16 +106,52 @@ func (t *traffic) more() {
 	t.step++
 }
 
-func benchmarkRead(b *testing.B, connections, steps, data int) {
+// inTurn is a capture whose connections come one after the other, each of as many segments.
+func inTurn(b *testing.B, connections, steps, data int) []byte {
+	b.Helper()
 	capture, err := io.ReadAll(newTraffic(connections, steps, data, 2))
 	if err != nil {
 		b.Fatal(err)
 	}
+	return capture
+}
+
+// byTurns is the same with the connections' segments by turns: all are open at once.
+func byTurns(b *testing.B, connections, steps, data int) []byte {
+	b.Helper()
+	const fileHeader, frameHeader = 24, 16
+	capture := inTurn(b, connections, steps, data)
+	var frames [][]byte
+	for rest := capture[fileHeader:]; len(rest) > 0; {
+		n := frameHeader + int(binary.LittleEndian.Uint32(rest[8:]))
+		frames, rest = append(frames, rest[:n]), rest[n:]
+	}
+	each := len(frames) / connections
+	mixed := bytes.Clone(capture[:fileHeader])
+	for step := range each {
+		for i := range connections {
+			mixed = append(mixed, frames[i*each+step]...)
+		}
+	}
+	return mixed
+}
+
+// flood is a SYN each of connections that never come to be.
+func flood(connections int) []byte {
+	t := newTraffic(connections, 0, 0, 1)
+	for t.made = range connections {
+		t.seq[0] = trace.Seq(t.made * 1000003)
+		t.send(0, trace.SYN, nil)
+	}
+	return t.buf
+}
+
+func benchmark(b *testing.B, capture []byte, each func(*pcapng.Connection) error) {
 	b.SetBytes(int64(len(capture)))
 	b.ReportAllocs()
 	frames := 0
 	for b.Loop() {
-		sum, err := pcapng.Read(bytes.NewReader(capture), "traffic", func(*pcapng.Connection) error { return nil })
+		sum, err := pcapng.Read(bytes.NewReader(capture), "traffic", each)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -123,9 +160,36 @@ func benchmarkRead(b *testing.B, connections, steps, data int) {
 	b.ReportMetric(float64(frames)/b.Elapsed().Seconds(), "packets/s")
 }
 
+func benchmarkRead(b *testing.B, connections, steps, data int) {
+	benchmark(b, inTurn(b, connections, steps, data), func(*pcapng.Connection) error { return nil })
+}
+
 func BenchmarkReadFullSegments(b *testing.B) { benchmarkRead(b, 1, 80_000, 1448) }
 func BenchmarkReadBareACKs(b *testing.B)     { benchmarkRead(b, 1, 1_500_000, 0) }
 func BenchmarkReadConnections(b *testing.B)  { benchmarkRead(b, 100_000, 4, 100) }
+
+// What connectlab judge does with a capture.
+func BenchmarkReadAndJudge(b *testing.B) {
+	for _, bb := range []struct {
+		name    string
+		capture func(*testing.B) []byte
+	}{
+		{"full segments", func(b *testing.B) []byte { return inTurn(b, 1, 80_000, 1448) }},
+		{"bare ACKs", func(b *testing.B) []byte { return inTurn(b, 1, 500_000, 0) }},
+		{"short connections", func(b *testing.B) []byte { return inTurn(b, 30_000, 4, 100) }},
+		{"60,000 connections at once", func(b *testing.B) []byte { return byTurns(b, 60_000, 4, 100) }},
+		{"a flood of SYNs", func(*testing.B) []byte { return flood(60_000) }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			capture := bb.capture(b)
+			joiner := book.Joiner{Keep: 3}
+			benchmark(b, capture, func(c *pcapng.Connection) error {
+				joiner.Add(book.Judged{Header: &c.Trace.Header, Findings: book.Judge(c.Trace)})
+				return nil
+			})
+		})
+	}
+}
 
 // What is kept of a capture depends on what is open at once, not on how long it is.
 func TestReadKeepsLittle(t *testing.T) {
