@@ -1,6 +1,8 @@
 package book
 
 import (
+	"slices"
+
 	"connectlab/trace"
 )
 
@@ -15,21 +17,25 @@ type Statement struct {
 	// WireDecides says that packets are all that is needed to judge it, as a capture has them.
 	WireDecides bool
 
-	judge func(*record) Finding
+	judge    func(*record) Finding
+	expected Text // what it lets expect, unless judge says otherwise
+}
+
+// statements are the book's, in its order.
+var statements = slices.Concat(sectionA, sectionB, sectionB2, sectionC)
+
+func init() {
+	for _, s := range statements {
+		s.expected = say("book." + s.ID + ".expected")
+	}
 }
 
 // Statements are the book's statements, in its order. The slice is the caller's, the statements are not to be changed.
-func Statements() []*Statement {
-	all := make([]*Statement, 0, len(sectionA)+len(sectionB)+len(sectionB2)+len(sectionC))
-	for _, section := range [][]*Statement{sectionA, sectionB, sectionB2, sectionC} {
-		all = append(all, section...)
-	}
-	return all
-}
+func Statements() []*Statement { return slices.Clone(statements) }
 
 // StatementOf returns the statement of an id, as "C8"; nil if there is none.
 func StatementOf(id string) *Statement {
-	for _, s := range Statements() {
+	for _, s := range statements {
 		if s.ID == id {
 			return s
 		}
@@ -61,7 +67,6 @@ type Finding struct {
 // Judge judges every statement on one trace, in the book's order.
 func Judge(t *trace.Trace) []Finding {
 	r := newRecord(t)
-	statements := Statements()
 	findings := make([]Finding, 0, len(statements))
 	for _, s := range statements {
 		findings = append(findings, s.on(r))
@@ -75,7 +80,7 @@ func (s *Statement) on(r *record) Finding {
 	f.Statement = s
 	f.Evidence = r.inOrder(f.Evidence)
 	if f.Expected.Key == "" {
-		f.Expected = say("book." + s.ID + ".expected")
+		f.Expected = s.expected
 	}
 	return f
 }
