@@ -37,8 +37,8 @@
 // but the first begins with the states and the control information that the parts before have shown.
 //
 // What is kept until then is bounded, whatever the capture's length and whatever is in it: what was captured of a connection's
-// frames, from which its trace is made when it is handed out, of at most 65536 connections, in at most 128 MiB; the
-// runtime may take as much again. Where that does not do, those that keep more than their share are handed out early, and go on in
+// frames, from which its trace is made when it is handed out, of at most 65536 connections, in at most 128 MiB. The
+// collector lets the heap grow to twice of it, and a process that judges took 360 MB. Where that does not do, those that keep more than their share are handed out early, and go on in
 // another part, so that short connections stay whole; and the one that was quiet for longest is given up for a new one.
 // Summary.Split counts both.
 //
