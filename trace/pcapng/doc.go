@@ -38,17 +38,17 @@
 //
 // What is kept until then is bounded, whatever the capture's length and whatever is in it: what was captured of a connection's
 // frames, from which its trace is made when it is handed out, of at most 65536 connections, in at most 128 MiB. The
-// collector lets the heap grow to twice of it, and a process that judges took 360 MB. Where that does not do, those that keep more than their share are handed out early, and go on in
-// another part, so that short connections stay whole; and the one that was quiet for longest is given up for a new one.
-// Summary.Split counts both.
+// collector lets the heap grow to twice of that, and a process that judges took 360 MB. Where that does not do, those that keep
+// more than their share are handed out early, and go on in another part, so that short connections stay whole; and the one that
+// was quiet for longest is given up for a new one. Summary.Split counts both.
 //
 // # Checksums
 //
 // A capture made on the sending machine has segments whose checksum its network card was still to compute: the field holds
 // the sum of the pseudo header, or zero. That is not bad, and not good either: trace.ChecksumUncomputed, and the segment counts, as it went out
 // whole. Where the total length of an IPv4 packet is 0, as some machines capture what their card is to cut up, the trace's octets
-// have that of the frame, and 0 for the header's checksum: what fills a short frame up is taken for data then. A checksum that is bad in another way is damage: the receiver drops such a segment, so no state follows from it, though
-// the trace has it. A segment whose data the capture cut off is unverified, and counts.
+// have that of the frame, and 0 for the header's checksum: what fills a short frame up is taken for data then.
+// A checksum that is bad in another way is damage: the receiver drops such a segment, so no state follows from it, though the trace has it. A segment whose data the capture cut off is unverified, and counts.
 //
 // # Limits
 //
