@@ -447,3 +447,32 @@ func TestCloseFromAllSides(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOwnerAfterRun: when Run has returned, its goroutine is one like others: what it asks of a Listener, while others are inside,
+// waits for its turn.
+func TestOwnerAfterRun(t *testing.T) {
+	leaks(t)
+	sb, err := netns.New(toys(netns.Config{RealTime: true, Wall: wallClock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Server)
+	var l net.Listener
+	h.Go(func() { l = listen(t, h) })
+	if _, err := sb.Run(); err != nil {
+		t.Fatal(err)
+	}
+	accepts := func() {
+		for range 20_000 {
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("accept: %v", err)
+			}
+		}
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(accepts)
+	}
+	accepts()
+	group.Wait()
+}

@@ -155,6 +155,7 @@ func (s *Sandbox) Run() (*trace.Trace, error) {
 	}
 	id := goroutineID()
 	s.driver.Store(&id)
+	defer s.driver.Store(nil) // from now on this goroutine is one like others
 	if s.cfg.RealTime {
 		s.began = s.cfg.Wall.Now()
 	}
