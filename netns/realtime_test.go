@@ -476,3 +476,128 @@ func TestOwnerAfterRun(t *testing.T) {
 	accepts()
 	group.Wait()
 }
+
+// asked is a stack whose Deadline the test sees.
+type asked struct {
+	netns.Stack
+	closed   atomic.Bool
+	deadline func(closed bool)
+}
+
+func (a *asked) Close() {
+	a.closed.Store(true)
+	a.Stack.Close()
+}
+
+func (a *asked) Deadline() (time.Duration, bool) {
+	a.deadline(a.closed.Load())
+	return a.Stack.Deadline()
+}
+
+// TestCallsAfterRun: when a run in real time is over its clock stands, whoever calls, and no closed stack is asked.
+func TestCallsAfterRun(t *testing.T) {
+	leaks(t)
+	wall := fakeWall{}
+	puppets := blind(nil)
+	stacks := factory(func(env netns.Env) (netns.Stack, error) {
+		stack, err := puppets.New(env)
+		return &asked{Stack: stack, deadline: func(closed bool) {
+			if closed {
+				t.Errorf("the stack of the %s was asked when it was closed", env.Host)
+			}
+		}}, err
+	})
+	sb, err := netns.New(netns.Config{Client: stacks, Server: stacks, RealTime: true, Wall: wall.wall()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Client)
+	h.Go(func() {})
+	if _, err := sb.Run(); err != nil {
+		t.Fatal(err)
+	}
+	end := sb.Now()
+	wall.advance(time.Second)
+	var group sync.WaitGroup
+	group.Go(func() { h.Sleep(1) })
+	if now := sb.Now(); now != end { // beside the call, which the race detector watches
+		t.Errorf("the clock went on from %v to %v", end, now)
+	}
+	group.Wait()
+	if now := sb.Now(); now != end {
+		t.Errorf("the clock went on from %v to %v", end, now)
+	}
+}
+
+// TestCallsWithoutAStack: when a reboot has failed, so that the host has no stack, calls from outside wait for the end of the run.
+func TestCallsWithoutAStack(t *testing.T) {
+	leaks(t)
+	wall := fakeWall{}
+	made, errNoMore := 0, errors.New("no more stacks")
+	stacks := factory(func(env netns.Env) (netns.Stack, error) {
+		if made++; made > 2 {
+			return nil, errNoMore
+		}
+		return blind(nil).New(env)
+	})
+	sb, err := netns.New(netns.Config{Client: stacks, Server: stacks, RealTime: true, Wall: wall.wall()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Client)
+	failed, went := make(chan bool), make(chan bool)
+	h.Go(func() {
+		<-failed
+		h.Sleep(1)
+		close(went)
+	})
+	sb.At(0, 1, func() {
+		if err := sb.Reboot(netns.Server); !errors.Is(err, errNoMore) {
+			t.Errorf("the reboot: %v", err)
+		}
+		close(failed)
+	})
+	if _, err = sb.Run(); !errors.Is(err, errNoMore) {
+		t.Errorf("got %v", err)
+	}
+	<-went
+}
+
+// TestStackPanicsForACaller: a stack that panics for a call from outside ends the run, and keeps nobody out.
+func TestStackPanicsForACaller(t *testing.T) {
+	leaks(t)
+	wall := fakeWall{}
+	var dying atomic.Bool
+	puppets := blind(nil)
+	stacks := factory(func(env netns.Env) (netns.Stack, error) {
+		stack, err := puppets.New(env)
+		return &asked{Stack: stack, deadline: func(bool) {
+			if dying.CompareAndSwap(true, false) {
+				panic("the stack dies")
+			}
+		}}, err
+	})
+	waits := make(chan bool)
+	sb, err := netns.New(netns.Config{Client: stacks, Server: stacks, RealTime: true, Wall: &netns.Wall{
+		Now:   wall.wall().Now,
+		After: func(time.Duration) <-chan time.Time { waits <- true; return nil },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sb.Host(netns.Client)
+	h.Go(func() {
+		<-waits // which Go itself ends
+		<-waits
+		dying.Store(true)
+		h.Sleep(1)
+		t.Error("the call came back")
+	})
+	defer func() {
+		if p, ok := recover().(*netns.PanicError); !ok || p.Value != "the stack dies" {
+			t.Errorf("Run panicked with %v", p)
+		}
+	}()
+	_, err = sb.Run()
+	t.Errorf("Run returned %v", err)
+}

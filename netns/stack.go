@@ -42,7 +42,7 @@ type Env struct {
 
 // A Stack is a TCP/IP stack that the driver can work: it is polled, it shows no clock and no goroutine. Packets are
 // octets that begin with the header that Env.Link says; the frames of Ethernet have no check sequence and need no
-// padding. Only the driver calls it, from one goroutine.
+// padding. The driver makes one call after the other, never two at once; in real time Deadline may come from any goroutine.
 //
 // What only some stacks can do is another interface, found by type assertion: Inspector, of a Socket UrgentSender.
 type Stack interface {

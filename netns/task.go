@@ -201,7 +201,14 @@ func (s *Sandbox) enter() (mine bool) {
 		}
 		s.gate.Lock()
 	}
+	kept := false
+	defer func() {
+		if !kept { // a stack has panicked
+			s.gate.Unlock()
+		}
+	}()
 	s.keepUp()
+	kept = true
 	return false
 }
 

@@ -25,9 +25,9 @@ func (s *Sandbox) date() time.Time {
 }
 
 // keepUp moves the clock of a run in real time to where the wall clock is, though not past anything that has still to
-// happen: something is asked from outside now.
+// happen: something is asked from outside now. When the run is over its clock stands, and no stack is asked any more.
 func (s *Sandbox) keepUp() {
-	if !s.cfg.RealTime || s.began.IsZero() {
+	if !s.cfg.RealTime || s.began.IsZero() || s.over || s.failure != nil {
 		return
 	}
 	to := s.elapsed()
