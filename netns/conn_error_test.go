@@ -443,6 +443,45 @@ func TestGoReboot(t *testing.T) {
 	}
 }
 
+// TestRebootByAGoroutine: the goroutines of the host that is rebooted go on when the one that reboots it has blocked.
+func TestRebootByAGoroutine(t *testing.T) {
+	for _, rebooted := range []string{netns.Server, netns.Client} {
+		t.Run(rebooted, func(t *testing.T) {
+			leaks(t)
+			var got []string
+			note := func(h *netns.Host, what string) { got = append(got, fmt.Sprint(h.Now().Sub(netns.Start), " ", what)) }
+			tr := run(t, onGVisor(1), func(sb *netns.Sandbox) {
+				h, client := sb.Host(rebooted), sb.Host(netns.Client)
+				h.Go(func() {
+					l, err := h.Listen("tcp", ":80")
+					if err != nil {
+						t.Error(err)
+					}
+					if _, err = l.Accept(); !errors.Is(err, netns.ErrBadDescriptor) {
+						t.Errorf("accept: %v", err)
+					}
+					note(h, "accept came back")
+				})
+				client.Go(func() {
+					client.Sleep(time.Second)
+					if err := sb.Reboot(rebooted); err != nil {
+						t.Error(err)
+					}
+					note(client, "rebooted")
+					client.Sleep(time.Second)
+					note(client, "slept")
+				})
+			})
+			if d := cmp.Diff([]string{"1s rebooted", "1s accept came back", "2s slept"}, got); d != "" {
+				t.Errorf("order (-want +got):\n%s", d)
+			}
+			if tr.End.Reason != trace.Finished {
+				t.Errorf("the run ended as %v", tr.End)
+			}
+		})
+	}
+}
+
 // port is the client's of the first connection.
 func port(t *trace.Trace) string {
 	for _, e := range t.Events {
@@ -748,8 +787,12 @@ func TestGoMisuse(t *testing.T) {
 	server, client := sb.Host(netns.Server), sb.Host(netns.Client)
 	panics("unknown host", "netns: unknown host", func() { sb.Host("nobody") })
 	panics("before Run", "a goroutine that Host.Go has not started", func() { client.Sleep(1) })
-	sb.At(0, 0, func() { panics("within At", "within At or a Program", func() { client.Sleep(1) }) })
+	sb.At(0, 0, func() {
+		panics("within At", "within At or a Program", func() { client.Sleep(1) })
+		panics("Close within At", "Close during Run", sb.Close)
+	})
 	client.Go(func() {
+		panics("Close by a goroutine", "Close during Run", sb.Close)
 		panics("another host", "a goroutine of the client makes a call on the server", func() { server.Sleep(1) })
 	})
 	if _, err := sb.Run(); err != nil {

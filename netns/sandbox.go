@@ -123,8 +123,11 @@ func (s *Sandbox) At(at time.Duration, line int, do func()) {
 }
 
 // Close destroys the stacks of a sandbox that is not to be run. After Run, which does so itself, and a second time it
-// does nothing.
+// does nothing. During Run it panics: Stop ends that.
 func (s *Sandbox) Close() {
+	if s.driver.Load() != nil {
+		panic("netns: Close during Run, which Stop ends")
+	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	s.close()
@@ -324,6 +327,10 @@ func (s *Sandbox) Reboot(host string) error {
 		s.bound(p, limit{})
 		out := Outcome{Mismatch: -1}
 		p.identify(&out)
+		if l, ok := p.program.(*lane); ok { // its goroutine has its turn when the one has had it that reboots
+			s.agenda.push(entry{at: s.now, rank: p.rank, do: func() { l.Next(out) }})
+			continue
+		}
 		s.proceed(p, out)
 	}
 	return nil
