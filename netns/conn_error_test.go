@@ -2,10 +2,12 @@ package netns_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"strings"
@@ -798,6 +800,61 @@ func TestGoMisuse(t *testing.T) {
 	if _, err := sb.Run(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestForeignGoroutine: in virtual time a goroutine that Host.Go has not started can make no call, not even while one that it has
+// waits for it outside of the sandbox and so has control.
+func TestForeignGoroutine(t *testing.T) {
+	leaks(t)
+	const want = "netns: a call from a goroutine that Host.Go has not started, while another has control"
+	// foreign makes a call in a goroutine of the go statement, waits for it, and checks that it panics.
+	foreign := func(what string, call func()) {
+		panicked := make(chan any)
+		go func() {
+			defer func() { panicked <- recover() }()
+			call()
+		}()
+		if got := fmt.Sprint(<-panicked); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: panic %q, want %q", what, got, want)
+		}
+	}
+	goRun(t, onGVisor(1), func(h *netns.Host) {
+		b, err := io.ReadAll(accept(t, listen(t, h)))
+		if string(b) != "mine" || err != nil {
+			t.Errorf("the server read %q, %v", b, err)
+		}
+	}, func(h *netns.Host) {
+		c := dial(t, h)
+		foreign("write", func() { _, _ = c.Write([]byte("foreign")) })
+		foreign("deadline", func() { _ = c.SetDeadline(time.Time{}) })
+		foreign("go", func() { h.Go(func() {}) })
+		foreign("sleep", func() { h.Sleep(1) })
+		web := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+			defer func() { err = fmt.Errorf("panic %v", recover()) }() // in a goroutine of net/http, which would take the test with it
+			return h.DialContext(ctx, network, address)
+		}}}
+		if _, err := web.Get("http://server/"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("net/http: got %v, want %q", err, want)
+		}
+		for depth := range 200 {
+			deep(depth, func() { h.Sleep(1) }) // which comes from its own goroutine, however deep
+		}
+		if _, err := c.Write([]byte("mine")); err != nil {
+			t.Error(err)
+		}
+		_ = c.Close()
+	})
+}
+
+// deep calls f so many calls below its caller.
+//
+//go:noinline
+func deep(depth int, f func()) {
+	if depth == 0 {
+		f()
+		return
+	}
+	deep(depth-1, f)
 }
 
 // TestConfigWall: real time needs a whole clock.

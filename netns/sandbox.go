@@ -328,7 +328,7 @@ func (s *Sandbox) Reboot(host string) error {
 		out := Outcome{Mismatch: -1}
 		p.identify(&out)
 		if l, ok := p.program.(*lane); ok { // its goroutine has its turn when the one has had it that reboots
-			s.agenda.push(entry{at: s.now, rank: p.rank, do: func() { l.Next(out) }})
+			s.agenda.push(entry{at: s.now, do: func() { l.Next(out) }})
 			continue
 		}
 		s.proceed(p, out)

@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const Patience = 5 * time.Second
 // a call of the sandbox (of a Conn, a Listener or a Host) or ends, and nothing else happens meanwhile, so that they may
 // share variables without a lock. A goroutine may use its own host alone, and may block nowhere else: not on a
 // channel, not in time.Sleep. One that does so for longer than Patience ends the run with its stack, if there is a
-// Config.Wall to tell.
+// Config.Wall to tell. A call from a goroutine that the go statement has started, as those of net/http, panics.
 //
 // In real time (Config.RealTime) calls may come from any goroutine, which may block where it likes. The run goes on as
 // long as a goroutine of Go does, or something is pending, or until Stop.
@@ -193,7 +194,8 @@ func (s *Sandbox) caller() *task {
 }
 
 // enter lets a goroutine in from outside: the driver does nothing until leave. mine says that it is the driver's own, in
-// the middle of a step, which is inside already.
+// the middle of a step, which is inside already. In virtual time nobody may come in but who has control: that goes on beside
+// another would make the run a race.
 func (s *Sandbox) enter() (mine bool) {
 	if !s.gate.TryLock() {
 		if id := s.driver.Load(); id != nil && *id == goroutineID() {
@@ -201,14 +203,17 @@ func (s *Sandbox) enter() (mine bool) {
 		}
 		s.gate.Lock()
 	}
-	kept := false
+	fine := false
 	defer func() {
-		if !kept { // a stack has panicked
+		if !fine {
 			s.gate.Unlock()
 		}
 	}()
 	s.keepUp()
-	kept = true
+	if s.current != nil && !s.over && !ofGo() {
+		panic("netns: a call from a goroutine that Host.Go has not started, while another has control: in virtual time none can make it")
+	}
+	fine = true
 	return false
 }
 
@@ -395,6 +400,22 @@ func (s *Sandbox) endTasks() {
 		}
 	}
 }
+
+// ofGo reports whether the calling goroutine is a task's, of which one alone goes on at a time in virtual time: its stack begins with
+// run. That takes much less time than to ask for its id.
+func ofGo() bool {
+	const end = 2 // frames: run, and the runtime's
+	var pcs [64]uintptr
+	for skip := 2; ; skip += len(pcs) - end {
+		n := runtime.Callers(skip, pcs[:])
+		if n == len(pcs) {
+			continue
+		}
+		return slices.ContainsFunc(pcs[max(n-end, 0):n], func(pc uintptr) bool { return runtime.FuncForPC(pc).Entry() == runEntry })
+	}
+}
+
+var runEntry = reflect.ValueOf((*task).run).Pointer()
 
 // goroutineID is the number that the calling goroutine has in stacks.
 func goroutineID() string {
