@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -766,6 +767,94 @@ func TestPanicIsTheEnd(t *testing.T) {
 	}()
 	_, err = sb.Run()
 	t.Errorf("Run returned %v", err)
+}
+
+// TestPanicAfterAFailure: a panic is Run's also when the run is ending for another reason: of a goroutine that the end lets go on, and
+// of the one that did not come back in time, if it does now.
+func TestPanicAfterAFailure(t *testing.T) {
+	for name, set := range map[string]func(h *netns.Host, wall *fakeWall){
+		"the record cannot be written": func(h *netns.Host, _ *fakeWall) {
+			h.Go(func() {
+				defer hurt()
+				_, _ = h.Listen("tcp", ":80")
+			})
+		},
+		"it did not come back": func(h *netns.Host, wall *fakeWall) {
+			never := make(chan bool)
+			h.Go(func() {
+				defer func() {
+					before := runtime.NumGoroutine()
+					close(never)
+					for runtime.NumGoroutine() == before {
+						runtime.Gosched()
+					}
+				}()
+				h.Sleep(time.Hour)
+			})
+			h.Go(func() {
+				defer hurt()
+				l := listen(t, h).(*netns.Listener)
+				for l.SetDeadline(time.Time{}) == nil { // the run goes on
+					wall.advance(time.Second)
+					runtime.Gosched()
+				}
+				<-never
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			wall := fakeWall{}
+			cfg := toys(netns.Config{Wall: wall.wall()})
+			if name == "the record cannot be written" {
+				cfg.Writer = &failing{}
+			}
+			sb, err := netns.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set(sb.Host(netns.Server), &wall)
+			defer func() {
+				if p, ok := recover().(*netns.PanicError); !ok || p.Value != "ouch" {
+					t.Errorf("Run panicked with %v", p)
+				}
+			}()
+			_, err = sb.Run()
+			t.Errorf("Run returned %v", err)
+		})
+	}
+}
+
+// TestPanicAfterRun: a goroutine that has outlived the run and panics ends the process: nobody else would hear of it.
+func TestPanicAfterRun(t *testing.T) {
+	const child = "CONNECTLAB_TEST_PANIC_AFTER_RUN"
+	if os.Getenv(child) == "" {
+		c := exec.Command(os.Args[0], "-test.run=^TestPanicAfterRun$")
+		c.Env = append(os.Environ(), child+"=1")
+		out, err := c.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "panic: ouch") || !strings.Contains(string(out), "hurt(") {
+			t.Errorf("the process ended with %v:\n%s", err, out)
+		}
+		return
+	}
+	wall := fakeWall{}
+	sb, err := netns.New(toys(netns.Config{Wall: wall.wall()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	never := make(chan bool)
+	sb.Host(netns.Client).Go(func() {
+		defer hurt()
+		waitOutside(&wall, never)
+	})
+	if _, err = sb.Run(); err == nil {
+		t.Error("the run has an end")
+	}
+	before := runtime.NumGoroutine()
+	close(never)
+	for runtime.NumGoroutine() == before {
+		runtime.Gosched()
+	}
 }
 
 //go:noinline

@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -41,8 +42,8 @@ func (s *Sandbox) Host(name string) *Host {
 	return &Host{s, h}
 }
 
-// A PanicError is what Run panics with when a goroutine of Host.Go has panicked. The run is over then, and the sandbox
-// closed.
+// A PanicError is what Run panics with when a goroutine of Host.Go has panicked, whatever else went wrong; of several it is the
+// first. The run is over then, and the sandbox closed. One that outlives the run and panics ends the process, as any goroutine.
 type PanicError struct {
 	Host  string
 	Value any    // that it panicked with
@@ -150,10 +151,15 @@ func (t *task) run(id chan<- string) {
 	id <- goroutineID()
 	s := t.s
 	defer func() {
-		v := recover()
 		s.gate.Lock()
-		if v != nil && s.failure == nil {
-			s.failure = &PanicError{Host: t.host.name, Value: v, Stack: stack(false)}
+		if s.driver.Load() == nil {
+			s.gate.Unlock()
+			return // Run has returned: it was told of this one, and a panic is the process's
+		}
+		if v := recover(); v != nil {
+			if _, ok := errors.AsType[*PanicError](s.failure); !ok { // whatever else ended the run, that may be why
+				s.failure = &PanicError{Host: t.host.name, Value: v, Stack: stack(false)}
+			}
 		}
 		s.keepUp()
 		i := slices.Index(s.running, t)
