@@ -546,6 +546,48 @@ func TestBlockedAtEnd(t *testing.T) {
 	}
 }
 
+// TestNotes: goroutines put remarks into the record as long as that has no end; with those, it is read again.
+func TestNotes(t *testing.T) {
+	for name, real := range map[string]bool{"virtual time": false, "real time": true} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			wall := fakeWall{}
+			var sb *netns.Sandbox
+			var n []int
+			note := func(text string) { n = append(n, sb.Note(netns.Server, 0, trace.Note{Text: text})) }
+			tr := run(t, toys(netns.Config{RealTime: real, Wall: wall.wall()}), func(made *netns.Sandbox) {
+				sb = made
+				h := sb.Host(netns.Server)
+				note("before")
+				h.Go(func() {
+					defer note("behind the end")
+					l := listen(t, h)
+					note("listens")
+					if real {
+						wall.advance(time.Second)
+						note("a second later")
+						sb.Stop()
+					} else {
+						h.Go(func() { h.Sleep(3 * time.Second) })
+					}
+					_, _ = l.Accept()
+				})
+			})
+			last := len(tr.Events)
+			if n[0] == 0 || n[1] == 0 || n[len(n)-1] != 0 {
+				t.Errorf("the notes are events %d of %d", n, last)
+			}
+			var b bytes.Buffer
+			if err := trace.Write(&b, tr); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := trace.Read(&b, "record", wire.Decode); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestGoNeverRun: a sandbox that is closed and not run starts no goroutine.
 func TestGoNeverRun(t *testing.T) {
 	leaks(t)

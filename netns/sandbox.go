@@ -268,12 +268,17 @@ func (s *Sandbox) ControlInfo(host string, number int) (info trace.ControlInfo, 
 	return info, true
 }
 
-// Note puts a remark into the record, and returns the N of its event; 0 without a recorder. It may be called within
-// At, and by a Program within Next.
+// Note puts a remark into the record, and returns the N of its event; 0 without a recorder, and when the run is over, as it is for
+// what a goroutine of Host.Go has deferred: the record has its end then. It may be called within At, by a Program within
+// Next, and by goroutines of Host.Go, in real time too.
 func (s *Sandbox) Note(host string, number int, n trace.Note) int {
-	if s.rec == nil {
+	if mine := s.enter(); !mine {
+		defer s.leave()
+	}
+	if s.rec == nil || s.over {
 		return 0
 	}
+	s.lastEvent = s.now // in real time it is part of no step
 	return s.rec.Note(s.now, host, number, n)
 }
 
