@@ -75,7 +75,7 @@ func (s *Sandbox) makeCall(p *process) {
 	}
 	h.stack.Advance(s.now)
 	done := false
-	if p.limit.set && p.limit.at <= s.now {
+	if late := p.limit.set && p.limit.at <= s.now; late && call.Op != OpConnect { // which is begun whenever it ends
 		done = p.expired()
 	} else {
 		_, done = s.attempt(p)

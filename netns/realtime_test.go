@@ -176,6 +176,50 @@ func TestDialContext(t *testing.T) {
 	}
 }
 
+// TestDialTimeoutIsOver: a Dial whose time is up when its connect is made has begun it all the same, which a timer ends: no call says of
+// something that it is in progress which is not.
+func TestDialTimeoutIsOver(t *testing.T) {
+	leaks(t)
+	wall := fakeWall{}
+	clock := wall.wall()
+	now := clock.Now
+	clock.Now = func() time.Time { // it is later whenever it is looked at
+		wall.advance(1)
+		return now()
+	}
+	tr := run(t, toys(netns.Config{RealTime: true, Wall: clock}), func(sb *netns.Sandbox) {
+		h := sb.Host(netns.Client)
+		h.Go(func() {
+			if _, err := h.DialTimeout("tcp", "server:80", 1); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("dial: %v", err)
+			}
+			sb.Stop()
+		})
+	})
+	var got []string
+	because := func(n int) string {
+		if timer, ok := tr.Event(n).Detail.(*trace.Timer); ok {
+			return " because of " + timer.Name
+		}
+		return " because of " + tr.Event(n).Detail.(*trace.Call).String()
+	}
+	for _, e := range tr.Events {
+		switch d := e.Detail.(type) {
+		case *trace.Sent:
+			got = append(got, d.Packet.TCP.Flags.String()+because(e.Cause))
+		case *trace.Return:
+			got = append(got, d.String()+because(e.Cause))
+		default:
+		}
+	}
+	want := []string{
+		"3 because of socket()", "SYN because of connect(3, 192.0.2.2:80)", "-1 EINPROGRESS because of SO_SNDTIMEO", "0 because of close(3)",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+}
+
 // TestRealTimeEnd: a run in real time goes on as long as a goroutine of Go does; calls that are blocked at its end answer
 // net.ErrClosed.
 func TestRealTimeEnd(t *testing.T) {
