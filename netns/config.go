@@ -20,6 +20,10 @@ const (
 	DefaultMTU   = 1500
 	// NoLinkDelay is the Config.Delay of a link that takes no time at all.
 	NoLinkDelay = time.Duration(-1)
+	// IPLink is the Config.Link that is trace.LinkIP also where a story says otherwise.
+	IPLink = trace.LinkType(255)
+	// OnlyIPv4 is the Config.Family that is IPv4 also where a story says otherwise.
+	OnlyIPv4 = Family(255)
 	// DefaultRest is how long a run goes on after the last program line, if Config.Until is zero.
 	DefaultRest = time.Hour
 	// MaxTime is the longest time that a run takes, and that anything in it is given: 100 years. A run that has not
@@ -45,12 +49,12 @@ type Config struct {
 	Client, Server Factory
 	// Seed is where everything random comes from: initial sequence numbers, ports, the percent of a Fault.
 	Seed uint64
-	// Link says with which header packets begin. Zero: trace.LinkIP. On trace.LinkEthernet stacks find each other's MAC with ARP
+	// Link says with which header packets begin. Zero: trace.LinkIP, or what a story says; IPLink: trace.LinkIP. On trace.LinkEthernet stacks find each other's MAC with ARP
 	// or neighbor discovery; the hosts' MACs are 00:00:5e:00:53:01 and 00:00:5e:00:53:02, from the range for documentation
 	// (RFC 9542).
 	Link trace.LinkType
 	// Family is that of the hosts' addresses: 192.0.2.1 and 192.0.2.2 (RFC 5737), or 2001:db8::1 and 2001:db8::2 (RFC 3849).
-	// Zero: IPv4.
+	// Zero: IPv4, or what a story says; OnlyIPv4: IPv4.
 	Family Family
 	// Needs are what only some stacks can do and the run asks of both: see Needed. What Link and Family need is
 	// among them without being named.
@@ -106,6 +110,12 @@ const MinMTU6 = 1280
 const MaxMTU = 65535
 
 func (c *Config) normalize() error {
+	if c.Link == IPLink {
+		c.Link = trace.LinkIP
+	}
+	if c.Family == OnlyIPv4 {
+		c.Family = IPv4
+	}
 	least := MinMTU
 	if c.Family == IPv6 {
 		least = MinMTU6

@@ -271,7 +271,7 @@ func TestManyExpectationsThatDoNotHoldAreNotAllListed(t *testing.T) {
 func TestAnotherRunIsNotJudged(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"run", "--delay", "30ms"}, {"run", "--mtu", "600"}, {"run", "--fault", "drop server SYN,ACK#1"}, {"list", "--delay=30ms"},
-		{"run", "--link", "ethernet"}, {"run", "--ipv6"}, {"run", "--until", "0.5"}, {"run", "--backlog", "0"}, {"run", "--bytes", "9"}, {"run", "full-accept-queue", "--backlog", "5000"}} {
+		{"run", "--link", "ethernet"}, {"run", "ethernet", "--link", "ip"}, {"run", "--ipv6"}, {"run", "--until", "0.5"}, {"run", "--backlog", "0"}, {"run", "--bytes", "9"}, {"run", "full-accept-queue", "--backlog", "5000"}} {
 		got := connectlab(args...)
 		if problem := notOneLine(got.stderr, strings.SplitN(args[len(args)-2+strings.Count(args[len(args)-1], "=")], "=", 2)[0], "not judged"); got.status != exitOK || problem != "" {
 			t.Errorf("%q: exit status %d, stderr %q %s", args, got.status, got.stderr, problem)

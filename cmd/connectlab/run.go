@@ -81,6 +81,9 @@ func (p *program) world(c *cli.Context) (w world, err error) {
 		if w.config.Link, err = trace.ParseLinkType(c.String("link")); err != nil {
 			return w, p.badFlag(c, "link", p.text("cmd.want.link"))
 		}
+		if w.config.Link == trace.LinkIP {
+			w.config.Link = netns.IPLink
+		}
 	}
 	if c.Bool("ipv6") {
 		w.config.Family = netns.IPv6

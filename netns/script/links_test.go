@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/wire"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // otherOutcome is what the client's connect() returns if that is not what the story expects: on Ethernet a host that
@@ -69,5 +72,101 @@ func TestStoriesOnEveryLink(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// withEverything is a story with an option of each kind.
+const withEverything = `--link=ethernet
+--ipv6
+--delay=.002
+--mtu=1400
+--needs="IPv6"
+--fault="drop client SYN#1"
+--until=30
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, nobody:80)
+`
+
+func parsed(t *testing.T, text string) *script.Story {
+	t.Helper()
+	s, err := script.Parse("test.story", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestConfigOverridesTheStory: what the base of a run says outright goes before what the story says, also where it is the default of
+// runs without a story; what it does not say is the story's.
+func TestConfigOverridesTheStory(t *testing.T) {
+	s := parsed(t, withEverything)
+	for name, c := range map[string]struct {
+		base, want netns.Config
+	}{
+		"nothing":           {netns.Config{}, netns.Config{Link: trace.LinkEthernet, Family: netns.IPv6}},
+		"no Ethernet":       {netns.Config{Link: netns.IPLink}, netns.Config{Family: netns.IPv6}},
+		"no IPv6":           {netns.Config{Family: netns.OnlyIPv4}, netns.Config{Link: trace.LinkEthernet}},
+		"neither, and more": {netns.Config{Link: netns.IPLink, Family: netns.OnlyIPv4, Seed: 7}, netns.Config{Seed: 7}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := s.Config(c.base)
+			if got.Link != c.want.Link || got.Family != c.want.Family || got.Seed != c.want.Seed || got.MTU != 1400 || len(got.Faults) != 1 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	got := s.Config(netns.Config{Needs: []string{trace.CapabilityIPv6, trace.CapabilityECN}}).Needs
+	if d := cmp.Diff([]string{trace.CapabilityIPv6, trace.CapabilityECN}, got); d != "" {
+		t.Errorf("needs (-want +got):\n%s", d)
+	}
+	cfg := gvisorPair()
+	cfg.Link, cfg.Family = netns.IPLink, netns.OnlyIPv4
+	r, err := script.Run(s, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := r.Trace.Header; h.Link != trace.LinkIP || h.Hosts[0].Address != "192.0.2.1/24" || r.AsWritten {
+		t.Errorf("the run was on %v between %s, as written %v", h.Link, h.Hosts[0].Address, r.AsWritten)
+	}
+}
+
+// TestRunOfAHeader: a story is run again from the header of its run, whatever the story and the base of that run said.
+func TestRunOfAHeader(t *testing.T) {
+	s := parsed(t, withEverything)
+	more, err := netns.ParseFault("drop client SYN#1") // which the story has, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, base := range map[string]netns.Config{
+		"as written":      {},
+		"another link":    {Link: netns.IPLink, Family: netns.OnlyIPv4},
+		"one fault twice": {Faults: []netns.Fault{more}, Needs: []string{trace.CapabilityEthernet}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base.Client, base.Server = gvisorPair().Client, gvisorPair().Server
+			first, err := script.Run(s, base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := netns.ConfigOf(&first.Trace.Header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Client, again.Server = base.Client, base.Server
+			second, err := script.Run(s, again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(first.Trace.Header, second.Trace.Header); d != "" {
+				t.Errorf("header (-first +second):\n%s", d)
+			}
+			if first.AsWritten != (name == "as written") || second.AsWritten != first.AsWritten {
+				t.Errorf("as written: %v, then %v", first.AsWritten, second.AsWritten)
+			}
+			var a, b bytes.Buffer
+			if err := errors.Join(trace.Write(&a, first.Trace), trace.Write(&b, second.Trace)); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+				t.Errorf("the second trace is another, %v", err)
+			}
+		})
 	}
 }

@@ -177,25 +177,38 @@ func badDefine(flag string, err error) error {
 }
 
 // Config is base with what the story's options say. What base itself says, as from the command line, overrides it;
-// faults of base are asked after the story's own.
+// faults of base are asked after the story's own. A base whose Story is this one says everything already, and is returned as it
+// is: so netns.ConfigOf a header gives the run of that header again.
 func (s *Story) Config(base netns.Config) netns.Config {
-	if base.Link == trace.LinkIP {
+	story := trace.Story{Name: s.Name, Text: s.Text}
+	if base.Story == story {
+		return base
+	}
+	base.Story = story
+	switch base.Link {
+	case trace.LinkIP:
 		base.Link = s.code.link
+	case netns.IPLink:
+		base.Link = trace.LinkIP
+	default:
 	}
-	if base.Family == netns.IPv4 {
+	switch base.Family {
+	case netns.IPv4:
 		base.Family = s.code.family
+	case netns.OnlyIPv4:
+		base.Family = netns.IPv4
+	default:
 	}
-	if base.Delay == 0 {
-		base.Delay = s.code.delay
+	base.Delay = cmp.Or(base.Delay, s.code.delay)
+	base.MTU = cmp.Or(base.MTU, s.code.mtu)
+	base.Until = cmp.Or(base.Until, s.code.until)
+	needs := slices.Clone(s.code.needs)
+	for _, need := range base.Needs {
+		if !slices.Contains(needs, need) {
+			needs = append(needs, need)
+		}
 	}
-	if base.MTU == 0 {
-		base.MTU = s.code.mtu
-	}
-	if base.Until == 0 {
-		base.Until = s.code.until
-	}
-	base.Needs = slices.Concat(s.code.needs, base.Needs)
+	base.Needs = needs
 	base.Faults = slices.Concat(s.code.faults, base.Faults)
-	base.Story = trace.Story{Name: s.Name, Text: s.Text}
 	return base
 }

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,8 @@ func Run(s *Story, base netns.Config) (*Result, error) {
 	}
 	r.result = &Result{
 		AsWritten: cfg.Link == s.code.link && cfg.Family == s.code.family && sameDelay(cfg.Delay, s.code.delay) &&
-			sameMTU(cfg.MTU, s.code.mtu) && len(base.Needs) == 0 && len(base.Faults) == 0 && !r.otherEnd && s.written == "",
+			sameMTU(cfg.MTU, s.code.mtu) && slices.Equal(cfg.Needs, s.code.needs) && slices.EqualFunc(cfg.Faults, s.code.faults, sameFault) &&
+			!r.otherEnd && s.written == "",
 	}
 	for _, h := range []string{netns.Client, netns.Server} {
 		r.hosts[h] = &hostRun{address: sb.Address(h)}
@@ -95,6 +97,8 @@ func sameDelay(a, b time.Duration) bool {
 }
 
 func sameMTU(a, b int) bool { return a == b || max(a, b) == netns.DefaultMTU && min(a, b) == 0 }
+
+func sameFault(a, b netns.Fault) bool { return a.String() == b.String() }
 
 // A runner is one run of a story.
 type runner struct {
