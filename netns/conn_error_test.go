@@ -695,6 +695,22 @@ func (f *fakeWall) advance(d time.Duration) {
 	}
 }
 
+// ring advances the clock to an alarm that is due within Patience, if there is one.
+func (f *fakeWall) ring() {
+	f.mu.Lock()
+	var wait time.Duration
+	for _, at := range f.alarms {
+		if left := at - f.now; left <= netns.Patience {
+			wait = left
+		}
+	}
+	f.mu.Unlock()
+	if wait > 0 {
+		f.advance(wait)
+	}
+	runtime.Gosched()
+}
+
 // TestStuck: a goroutine that blocks outside of the sandbox ends the run with its stack.
 func TestStuck(t *testing.T) {
 	leaks(t)

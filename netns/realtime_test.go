@@ -310,6 +310,64 @@ func TestOutlives(t *testing.T) {
 	}
 }
 
+// TestManyOutlive: goroutines that go on after the end are waited for together, in virtual time when the first has not come back
+// alone, and each is told of.
+func TestManyOutlive(t *testing.T) {
+	for name, real := range map[string]bool{"virtual time": false, "real time": true} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			wall := fakeWall{}
+			sb, err := netns.New(toys(netns.Config{RealTime: real, Wall: wall.wall(), Until: time.Hour}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			const many = 3
+			began, stays, leave := make(chan bool, many), make(chan bool, many), make(chan bool)
+			for i := range many {
+				h := sb.Host([]string{netns.Client, netns.Server}[i%2])
+				h.Go(func() {
+					defer func() {
+						stays <- true
+						<-leave
+					}()
+					began <- true
+					h.Sleep(2 * time.Hour)
+				})
+			}
+			over := make(chan error)
+			go func() {
+				_, err := sb.Run()
+				over <- err
+			}()
+			for range many {
+				<-began
+			}
+			want := 2 * netns.Patience
+			if real {
+				sb.Stop()
+				want = netns.Patience
+			}
+			<-stays
+			for {
+				select {
+				case err = <-over:
+				default:
+					wall.ring()
+					continue
+				}
+				break
+			}
+			close(leave)
+			if err == nil || !strings.Contains(err.Error(), "3 goroutines of Host.Go") || strings.Count(err.Error(), "TestManyOutlive.func") < many {
+				t.Errorf("got %v", err)
+			}
+			if wall.now != want {
+				t.Errorf("it took %v of wall time, want %v", wall.now, want)
+			}
+		})
+	}
+}
+
 // TestRealTimePanics: there, too, a panic of a goroutine is Run's.
 func TestRealTimePanics(t *testing.T) {
 	leaks(t)

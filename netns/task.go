@@ -11,7 +11,7 @@ import (
 )
 
 // Patience is how long in wall time a goroutine of Host.Go may keep control in virtual time, and may go on after the end
-// of the run.
+// of the run. What others have deferred runs beside one that does not come back.
 const Patience = 5 * time.Second
 
 // A Host is one of the two hosts as Go code sees it that runs there: it dials, listens, sleeps, and starts goroutines.
@@ -64,6 +64,7 @@ type task struct {
 	id     string        // of the goroutine, as its stack shows it
 	lane   *lane         // in virtual time: its calls. In real time it is not known who calls
 	back   chan struct{} // it has blocked again, in virtual time, or has ended
+	late   bool          // it was abandoned
 
 	children int     // that have not ended
 	joins    []*lane // its calls of Wait
@@ -340,15 +341,23 @@ func (l *lane) answer(a answer) {
 // turn gives a task control, in virtual time, until it has blocked again or has ended.
 func (s *Sandbox) turn(t *task) {
 	s.current = t
-	if !s.await(t) {
+	if !s.await(t, s.patience()) {
 		s.abandon(t)
 	}
 	s.current = nil
 }
 
-// await waits until a task has given control back, and reports whether it did so within Patience. Without a wall clock
-// patience has no end.
-func (s *Sandbox) await(t *task) bool {
+// patience is when, by the wall clock, a wait for tasks that begins now has lasted for Patience.
+func (s *Sandbox) patience() time.Time {
+	if s.cfg.Wall == nil {
+		return time.Time{}
+	}
+	return s.cfg.Wall.Now().Add(Patience)
+}
+
+// await waits until a task has given control back, and reports whether it did so in time. Without a wall clock patience has
+// no end.
+func (s *Sandbox) await(t *task, end time.Time) bool {
 	s.gate.Unlock()
 	defer s.gate.Lock()
 	wall := s.cfg.Wall
@@ -356,54 +365,74 @@ func (s *Sandbox) await(t *task) bool {
 		<-t.back
 		return true
 	}
-	since := wall.Now()
 	for {
+		left := end.Sub(wall.Now())
+		if left <= 0 {
+			select {
+			case <-t.back:
+				return true
+			default:
+				return false
+			}
+		}
 		if s.alarm == nil {
-			s.alarm = wall.After(Patience)
+			s.alarm = wall.After(left)
 		}
 		select {
 		case <-t.back:
 			return true
-		case <-s.alarm:
+		case <-s.alarm: // which may have been set for a turn before
 			s.alarm = nil
-			left := Patience - wall.Now().Sub(since) // the alarm may have been set for a turn before
-			if left <= 0 {
-				return false
-			}
-			s.alarm = wall.After(left)
 		}
 	}
 }
 
-// abandon ends the run because of a task that keeps control. It has no more to say in it.
-func (s *Sandbox) abandon(t *task) {
+// abandon ends the run because of tasks that keep control. They have no more to say in it.
+func (s *Sandbox) abandon(late ...*task) {
 	s.over = true
-	if s.failure == nil {
-		s.failure = &OpError{Op: "run", Host: t.host.name, Err: fmt.Errorf("a goroutine of Host.Go has not come back for %v of wall time: "+
-			"in virtual time it may block only in calls of the sandbox, and none may outlive the run; its stack:\n\n%s", Patience, stackOf(t.id))}
+	for _, t := range late {
+		t.late = true
 	}
+	if s.failure != nil {
+		return
+	}
+	err := &OpError{Op: "run", Host: late[0].host.name}
+	who, stacks := "a goroutine of Host.Go has", stackOf(late[0].id)
+	if len(late) > 1 {
+		err.Host, who = "", fmt.Sprintf("%d goroutines of Host.Go have", len(late))
+		for _, t := range late[1:] {
+			stacks += "\n\n" + stackOf(t.id)
+		}
+	}
+	err.Err = fmt.Errorf("%s not come back for %v of wall time: in virtual time they may block only in calls of the sandbox, and none may "+
+		"outlive the run:\n\n%s", who, Patience, stacks)
+	s.failure = err
 }
 
-// endTasks answers all who wait, the run being over, and waits for the goroutines of Host.Go to end.
+// endTasks answers all who wait, the run being over, and waits for the goroutines of Host.Go to end: in virtual time for one after the
+// other, until one does not in time, then for all together.
 func (s *Sandbox) endTasks() {
 	s.over = true
+	end := s.patience()
 	for _, l := range s.lanes {
 		if !l.parked {
 			continue
 		}
 		l.parked = false
 		l.reply <- answer{over: true}
-		if t := l.task; t != nil && !s.await(t) {
-			s.abandon(t)
+		if l.task != nil {
+			s.await(l.task, end)
 		}
 	}
-	if !s.cfg.RealTime {
-		return // who was not parked had been abandoned before
-	}
+	end = s.patience()
+	var late []*task
 	for _, t := range slices.Clone(s.running) {
-		if !s.await(t) {
-			s.abandon(t)
+		if !t.late && !s.await(t, end) {
+			late = append(late, t)
 		}
+	}
+	if late != nil {
+		s.abandon(late...)
 	}
 }
 
