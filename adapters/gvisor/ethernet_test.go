@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"connectlab/trace/wire"
 
 	"github.com/google/go-cmp/cmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
 // said is a packet in a few words.
@@ -93,6 +95,25 @@ func TestNobodyHasTheAddress(t *testing.T) {
 		if len(p.sent) != 3 {
 			t.Errorf("%s: %d questions, want 3", network, len(p.sent))
 		}
+	}
+}
+
+// Where a version of gVisor keeps its neighbors elsewhere, their timers have no name, and nothing else is lost.
+func TestNeighborsThatAreNotFound(t *testing.T) {
+	whole := fields
+	defer func() { fields = whole }()
+	fields = findLayout(reflect.TypeFor[tcp.Endpoint](), reflect.TypeFor[struct{}]())
+	if diff := cmp.Diff([]string{".nics", "….linkAddrResolvers", "….neigh.mu.cache", "….mu.timer.timer"}, fields.missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	p := newPairIn(t, environmentsOn(trace.LinkEthernet, "192.0.2.0/24"), &Factory{})
+	var timers []string
+	p.expired = func(_ *end, e netns.Expired) { timers = append(timers, e.Name) }
+	c := p.socket(p.client)
+	p.wantErr(c.Connect(netip.AddrPortFrom(p.server.addr.Addr().Next().Next(), port)), netns.ErrInProgress)
+	p.settle(p.client, 2*time.Second)
+	if diff := cmp.Diff([]string{"h.retransmitTimer", "", ""}, timers); diff != "" {
+		t.Errorf("timers (-want +got):\n%s", diff)
 	}
 }
 

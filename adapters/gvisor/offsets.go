@@ -56,14 +56,15 @@ type layout struct {
 		size                                         uintptr
 		queueHead, pauseWaker, pauseChan, resumeChan field
 	}
+	neighbors struct{ nics, resolvers, cache, timer field } // in the stack, and from each to the next
 
 	missing []string
 }
 
 // fields is the layout of the gVisor that this program is built with.
-var fields = findLayout(reflect.TypeFor[tcp.Endpoint]())
+var fields = findLayout(reflect.TypeFor[tcp.Endpoint](), reflect.TypeFor[stack.Stack]())
 
-func findLayout(endpoint reflect.Type) *layout {
+func findLayout(endpoint, whole reflect.Type) *layout {
 	l := &layout{}
 
 	e := &l.endpoint
@@ -117,11 +118,18 @@ func findLayout(endpoint reflect.Type) *layout {
 	l.find(&l.processor.pauseWaker, processor, "pauseWaker", "sleep.Waker")
 	l.find(&l.processor.pauseChan, processor, "pauseChan", "chan struct {}")
 	l.find(&l.processor.resumeChan, processor, "resumeChan", "chan struct {}")
+
+	n := &l.neighbors
+	nic := l.find(&n.nics, whole, pathToNICs, "map[tcpip.NICID]*stack.nic")
+	resolver := l.find(&n.resolvers, nic, pathToResolvers, "map[tcpip.NetworkProtocolNumber]*stack.linkResolver")
+	neighbor := l.find(&n.cache, resolver, pathToCache, "map[tcpip.Address]*stack.neighborEntry")
+	l.find(&n.timer, neighbor, pathToTimer, "tcpip.Timer")
 	return l
 }
 
 // find looks a field up, by the path of names that leads to it through structs within structs, and checks its type.
-// It returns what the field points to or holds many of; nil if it does neither or was not found.
+// It returns what the field points to or holds many of (of a map, what its values point to); nil if it does neither or was not
+// found.
 func (l *layout) find(to *field, in reflect.Type, path, want string) reflect.Type {
 	if in == nil {
 		l.missing = append(l.missing, "…."+path) // what has it is missing too, and named
@@ -145,8 +153,11 @@ func (l *layout) find(to *field, in reflect.Type, path, want string) reflect.Typ
 		return nil
 	}
 	*to = field{offset, true}
-	if kind := t.Kind(); kind == reflect.Pointer || kind == reflect.Slice {
+	switch kind := t.Kind(); {
+	case kind == reflect.Pointer, kind == reflect.Slice:
 		return t.Elem()
+	case kind == reflect.Map && t.Elem().Kind() == reflect.Pointer:
+		return t.Elem().Elem()
 	}
 	return nil
 }
@@ -241,16 +252,24 @@ func (s *netstack) nameTimers() {
 	}
 }
 
-// neighborTimerName is the name of the field in which an entry of the stack's table of neighbors keeps the timer; empty if
-// it is none of theirs. Only on Ethernet there are neighbors, and they are few: so this looks the way up each time.
+// The way from the stack to the timer of an entry of its tables of neighbors, one for each protocol of an interface.
+const (
+	pathToNICs      = "nics"
+	pathToResolvers = "linkAddrResolvers"
+	pathToCache     = "neigh.mu.cache"
+	pathToTimer     = "mu.timer.timer"
+)
+
+// neighborTimerName is the name of the field in which an entry of the stack's tables of neighbors keeps the timer; empty if
+// it is none of theirs, or they were not found. Only on Ethernet there are neighbors, and they are few: so this walks the maps.
 func (s *netstack) neighborTimerName(t *timer) string {
-	if s.link.kind != trace.LinkEthernet {
+	if s.link.kind != trace.LinkEthernet || !fields.neighbors.timer.found {
 		return ""
 	}
-	for interfaces := inside(reflect.ValueOf(s.stack), "nics").MapRange(); interfaces.Next(); {
-		for resolvers := inside(interfaces.Value(), "linkAddrResolvers").MapRange(); resolvers.Next(); {
-			for entries := inside(resolvers.Value(), "neigh", "mu", "cache").MapRange(); entries.Next(); {
-				if armed := inside(entries.Value(), "mu", "timer", "timer"); armed.Elem().IsValid() && armed.Elem().UnsafePointer() == unsafe.Pointer(t) {
+	for nics := inside(reflect.ValueOf(s.stack), pathToNICs).MapRange(); nics.Next(); {
+		for resolvers := inside(nics.Value(), pathToResolvers).MapRange(); resolvers.Next(); {
+			for entries := inside(resolvers.Value(), pathToCache).MapRange(); entries.Next(); {
+				if armed := inside(entries.Value(), pathToTimer).Elem(); armed.IsValid() && armed.UnsafePointer() == unsafe.Pointer(t) {
 					return "neighborEntry.timer"
 				}
 			}
@@ -259,10 +278,10 @@ func (s *netstack) neighborTimerName(t *timer) string {
 	return ""
 }
 
-// inside follows a path of fields from the struct that a value points to.
-func inside(v reflect.Value, path ...string) reflect.Value {
+// inside follows a path of fields, which findLayout has found, from the struct that a value points to.
+func inside(v reflect.Value, path string) reflect.Value {
 	v = v.Elem()
-	for _, name := range path {
+	for name := range strings.SplitSeq(path, ".") {
 		v = v.FieldByName(name)
 	}
 	return v
