@@ -79,10 +79,11 @@ func (c *clock) AfterFunc(d time.Duration, run func()) tcpip.Timer {
 
 // runSoon does what was put off first, and tells whether there was anything. The driver calls it, when no worker works.
 func (c *clock) runSoon() bool {
+	c.mu.Lock()
 	if len(c.soon) == 0 {
+		c.mu.Unlock()
 		return false
 	}
-	c.mu.Lock()
 	t := c.soon[0]
 	c.soon = slices.Delete(c.soon, 0, 1)
 	t.soon = false

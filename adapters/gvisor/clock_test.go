@@ -3,6 +3,7 @@ package gvisor
 import (
 	"cmp"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -136,5 +137,23 @@ func TestTimerBeyondTime(t *testing.T) {
 	c.AfterFunc(time.Second, func() {})
 	if at, _ := c.deadline(); at != time.Hour+time.Second {
 		t.Errorf("deadline %v, want the other timer's", at)
+	}
+}
+
+// A timer may be put off by a goroutine of gVisor's while the driver looks whether there is one. The race detector watches.
+func TestRunSoonBesideAfterFunc(t *testing.T) {
+	c := newClock(time.Unix(0, 0), 0)
+	c.putsOff = true
+	const timers = 100
+	ran := 0
+	go func() {
+		for range timers {
+			c.AfterFunc(0, func() { ran++ })
+		}
+	}()
+	for ran < timers {
+		if !c.runSoon() {
+			runtime.Gosched()
+		}
 	}
 }
