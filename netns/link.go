@@ -109,7 +109,7 @@ func (l *link) send(from *host, f *flight, socket int) {
 	}
 	l.order++
 	f.order = l.order
-	f.at = later(l.s.now, l.s.cfg.Delay)
+	f.at = l.s.arrival()
 	f.to = l.s.hosts[1-from.index]
 	r := l.decide(from, f)
 	if r == nil {
@@ -146,6 +146,15 @@ func (l *link) send(from *host, f *flight, socket int) {
 		l.heap.push(f)
 		l.waiting = append(l.waiting, f)
 	}
+}
+
+// arrival is when a packet that is sent now arrives. Where goroutines make calls in real time, it is not before the wall clock's time:
+// else a link without delay would keep the run at one instant for as long as it has something to carry.
+func (s *Sandbox) arrival() time.Duration {
+	if s.cfg.RealTime && s.cfg.Delay == 0 && len(s.lanes) > 0 {
+		return max(s.now, s.elapsed())
+	}
+	return later(s.now, s.cfg.Delay)
 }
 
 // decide asks the rules. Each counts all packets that it is for, whichever decides in the end.

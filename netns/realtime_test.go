@@ -510,6 +510,52 @@ func TestRealTimeUntil(t *testing.T) {
 	}
 }
 
+// TestStopBehindUntil: a run that is stopped when its time was up already, and has not noticed, ends when it was up.
+func TestStopBehindUntil(t *testing.T) {
+	leaks(t)
+	wall := fakeWall{}
+	tr := run(t, toys(netns.Config{RealTime: true, Wall: wall.wall(), Until: 5 * ms}), func(sb *netns.Sandbox) {
+		sb.At(0, 0, func() {
+			wall.advance(7 * ms)
+			sb.Stop()
+		})
+	})
+	if d := cmp.Diff(trace.End{At: 5 * ms, Reason: trace.Stopped}, tr.End); d != "" {
+		t.Errorf("end (-want +got):\n%s", d)
+	}
+}
+
+// TestNoDelayInRealTime: on a link without delay, too, time passes while much is carried, so that deadlines and sleeps come to their
+// end, and no instant has too many steps.
+func TestNoDelayInRealTime(t *testing.T) {
+	leaks(t)
+	var now atomic.Int64
+	cfg := onGVisor(1)
+	cfg.Delay, cfg.Record, cfg.RealTime = netns.NoLinkDelay, netns.RecordNothing, true
+	cfg.Wall = &netns.Wall{
+		Now:   func() time.Time { return netns.Start.Add(time.Duration(now.Add(20_000))) }, // each look takes its time
+		After: time.After,
+	}
+	run(t, cfg, func(sb *netns.Sandbox) {
+		server, client := sb.Host(netns.Server), sb.Host(netns.Client)
+		listens := make(chan bool)
+		server.Go(func() {
+			l := listen(t, server)
+			close(listens)
+			_, _ = io.Copy(io.Discard, accept(t, l))
+		})
+		client.Go(func() {
+			<-listens
+			c := dial(t, client)
+			_ = c.SetWriteDeadline(client.Now().Add(100 * ms))
+			if _, err := c.Write(make([]byte, 1<<30)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a write that never ends: %v", err)
+			}
+			sb.Stop()
+		})
+	})
+}
+
 // TestCloseFromAllSides: in real time several goroutines may close a connection, and use it, at once. One Close is the first.
 func TestCloseFromAllSides(t *testing.T) {
 	leaks(t)

@@ -278,8 +278,9 @@ func (s *Sandbox) Note(host string, number int, n trace.Note) int {
 	if s.rec == nil || s.over {
 		return 0
 	}
-	s.lastEvent = s.now // in real time it is part of no step
-	return s.rec.Note(s.now, host, number, n)
+	at := min(s.now, s.until())
+	s.lastLine, s.lastEvent = at, at // in real time it is part of no step
+	return s.rec.Note(at, host, number, n)
 }
 
 // SetLink takes the link down or up. What is on its way arrives; what is sent while it is down is lost. It may be

@@ -69,7 +69,7 @@ func (s *Sandbox) stopped() bool {
 	select {
 	case <-s.stop:
 		s.keepUp()
-		s.end = trace.End{At: s.now, Reason: trace.Stopped}
+		s.end = trace.End{At: min(s.now, s.until()), Reason: trace.Stopped} // behind that nothing has happened
 		return true
 	default:
 		return false
