@@ -166,17 +166,33 @@ func (f *handle) close() error {
 	return f.wrap("close", a.fault("close"))
 }
 
+// usable returns why the handle cannot be used any more; nil if it can. The caller is inside.
+func (f *handle) usable() error {
+	switch {
+	case f.s.over, f.closed:
+		return net.ErrClosed
+	case f.gone():
+		return ErrBadDescriptor
+	}
+	return nil
+}
+
+// nothing is a Read or a Write of no octets, which waits for nothing and is no call.
+func (f *handle) nothing(op string) (int, error) {
+	if mine := f.s.enter(); !mine {
+		defer f.s.leave()
+	}
+	return 0, f.wrap(op, f.usable())
+}
+
 // setDeadline sets the deadlines of calls to come, and of those that are blocked.
 func (f *handle) setDeadline(t time.Time, read, write bool) error {
 	s := f.s
 	if mine := s.enter(); !mine {
 		defer s.leave()
 	}
-	switch {
-	case s.over, f.closed:
-		return f.wrap("set", net.ErrClosed)
-	case f.gone():
-		return f.wrap("set", ErrBadDescriptor)
+	if err := f.usable(); err != nil {
+		return f.wrap("set", err)
 	}
 	var to limit
 	if !t.IsZero() {
@@ -358,10 +374,10 @@ type Conn struct{ f *handle }
 
 var _ net.Conn = (*Conn)(nil)
 
-// Read makes one recv(). The octets that it returns are the caller's.
+// Read makes one recv(), of no octets none. The octets that it returns are the caller's.
 func (c *Conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
-		return 0, nil
+		return c.f.nothing("read")
 	}
 	a := c.f.call(Call{Op: OpReceive, N: len(b)}, b)
 	if err := a.fault("recv"); err != nil {
@@ -373,10 +389,10 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return a.octets, nil
 }
 
-// Write makes one sendall(). The octets are read until it returns.
+// Write makes one sendall(), of no octets none. The octets are read until it returns.
 func (c *Conn) Write(b []byte) (int, error) {
-	if b == nil {
-		b = []byte{}
+	if len(b) == 0 {
+		return c.f.nothing("write")
 	}
 	a := c.f.call(Call{Op: OpSendAll, Data: b}, nil)
 	return a.octets, c.f.wrap("write", a.fault("send"))

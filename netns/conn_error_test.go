@@ -263,6 +263,36 @@ func TestCloseUnblocks(t *testing.T) {
 	}
 }
 
+// TestNoOctets: a Read and a Write of no octets wait for nothing, and say so of a connection that is closed, as with package net.
+func TestNoOctets(t *testing.T) {
+	tr := goRun(t, onGVisor(1), func(h *netns.Host) {
+		_ = accept(t, listen(t, h))
+		h.Sleep(time.Minute) // reads nothing
+	}, func(h *netns.Host) {
+		c := dial(t, h)
+		_ = c.SetWriteDeadline(h.Now().Add(time.Second))
+		if n, err := c.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a write that fills the buffers: %d, %v", n, err)
+		}
+		_ = c.SetDeadline(time.Time{})
+		before := h.Now()
+		for _, f := range []func([]byte) (int, error){c.Read, c.Write} {
+			if n, err := f(nil); n != 0 || err != nil || h.Now() != before {
+				t.Errorf("no octets: %d, %v, after %v", n, err, h.Now().Sub(before))
+			}
+		}
+		_ = c.Close()
+		for _, f := range []func([]byte) (int, error){c.Read, c.Write} {
+			if n, err := f(nil); n != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("no octets after Close: %d, %v", n, err)
+			}
+		}
+	})
+	if got := len(returns(tr, netns.Client)); got != 4 { // socket, connect, sendall, close
+		t.Errorf("%d calls: %q", got, returns(tr, netns.Client))
+	}
+}
+
 // TestDialTimeout: the timeout is the Dial's and not the connection's.
 func TestDialTimeout(t *testing.T) {
 	goRun(t, onGVisor(1), func(h *netns.Host) { _ = accept(t, listen(t, h)) }, func(h *netns.Host) {

@@ -1,6 +1,9 @@
 package netns
 
-import "fmt"
+import (
+	"fmt"
+	"syscall"
+)
 
 // Errno is an error of a socket call. It is the name of a POSIX error number, and it means the same for each stack.
 // Test for one with errors.Is.
@@ -53,6 +56,21 @@ func (e Errno) Error() string {
 
 // Timeout reports whether a time was up, as net.Error asks.
 func (e Errno) Timeout() bool { return e == ErrTimeout || e == ErrWouldBlock }
+
+// Is makes errors.Is find the number of package syscall that has this name, as code does that was written for package net.
+func (e Errno) Is(target error) bool {
+	n, ok := target.(syscall.Errno)
+	return ok && n == errnoNumbers[e] && n != 0
+}
+
+var errnoNumbers = map[Errno]syscall.Errno{
+	ErrWouldBlock: syscall.EAGAIN, ErrInProgress: syscall.EINPROGRESS, ErrRefused: syscall.ECONNREFUSED, ErrReset: syscall.ECONNRESET,
+	ErrAborted: syscall.ECONNABORTED, ErrTimeout: syscall.ETIMEDOUT, ErrHostUnreachable: syscall.EHOSTUNREACH,
+	ErrNetUnreachable: syscall.ENETUNREACH, ErrNotConnected: syscall.ENOTCONN, ErrConnected: syscall.EISCONN, ErrAlready: syscall.EALREADY,
+	ErrPipe: syscall.EPIPE, ErrAddressInUse: syscall.EADDRINUSE, ErrAddressNotOurs: syscall.EADDRNOTAVAIL, ErrBadDescriptor: syscall.EBADF,
+	ErrInvalid: syscall.EINVAL, ErrNoBuffer: syscall.ENOBUFS, ErrMessageTooLong: syscall.EMSGSIZE, ErrNoProtocolOption: syscall.ENOPROTOOPT,
+	ErrAddressFamily: syscall.EAFNOSUPPORT, ErrUnsupported: syscall.EOPNOTSUPP, ErrOther: syscall.EIO,
+}
 
 // Known reports whether e is one of the errors above.
 func (e Errno) Known() bool { _, ok := errnoTexts[e]; return ok }

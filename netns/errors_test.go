@@ -2,7 +2,10 @@ package netns_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"os"
+	"syscall"
 	"testing"
 
 	"connectlab/netns"
@@ -47,3 +50,11 @@ func TestUnsupported(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestErrnoIsThatOfSyscall: unchanged code asks for errors as package net has them.
+func TestErrnoIsThatOfSyscall(t *testing.T) {
+	err := error(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", netns.ErrRefused)})
+	if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(netns.Errno("ENOSUCH"), syscall.Errno(0)) {
+		t.Errorf("%v is not, or is not only, %v", err, syscall.ECONNREFUSED)
+	}
+}
