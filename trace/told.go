@@ -1,5 +1,7 @@
 package trace
 
+import "net/netip"
+
 // A Holding is what one socket holds at one moment, and how it came by each item.
 type Holding struct {
 	Host   string
@@ -116,6 +118,9 @@ func (f *toldFold) cause(e *Event, by Bringer, root *Event) int {
 func (f *toldFold) blocked(e *Event, root int) int {
 	for n := e.N + 1; n <= len(f.t.Events); n++ {
 		next := f.t.Event(n)
+		if _, fate := next.Detail.(*Fate); fate {
+			continue // whose cause is the packet's Sent
+		}
 		if next.Cause != root {
 			break
 		}
@@ -146,7 +151,11 @@ func (h *Holding) Untold(i Item) bool {
 	case RemoteAddress, RemotePort:
 		told = told || o.By == ByApplication && o.Cause != 0
 	case SendMSS:
-		known = known && v.Num != defaultMSS[0] && v.Num != defaultMSS[1]
+		standard := defaultMSS[0]
+		if a, err := netip.ParseAddr(h.Info.Value(LocalAddress).Text); err == nil && a.Unmap().Is6() {
+			standard = defaultMSS[1]
+		}
+		known = known && v.Num != standard
 	case SndUna:
 		known = known && v != h.Info.Value(ISS)
 	case IRS, RcvNxt, SndWnd, SndWindShift, SACKPermitted, Timestamps, TSRecent:

@@ -76,7 +76,10 @@ func TestToldNamesWhatBroughtTheValue(t *testing.T) {
 	send := r.call("client", 1, "send")
 	data := r.arrival("client", 0)
 	// What arrives lets recv go on, and it comes back; then more of what send was given fits, and it does not.
+	// The link loses what is sent meanwhile.
 	taken := r.holds("client", 1, data, trace.ReceiveBufferUsed, 0, trace.ByApplication, trace.NoField)
+	update := r.Sent(r.at, "client", 1, data, r.Keep(&trace.Packet{Kind: trace.PacketOther}))
+	r.Fate(r.at, "client", 1, update, trace.Fate{Kind: trace.Dropped})
 	r.Return(r.at, "client", 1, data, trace.Return{Call: recv, Result: 5})
 	ack := r.arrival("client", 0)
 	next := r.holds("client", 1, ack, trace.SndNxt, 9, trace.ByApplication, trace.NoField)
@@ -132,6 +135,12 @@ func TestUntold(t *testing.T) {
 	number := func(i trace.Item, n int64) func(*trace.ControlInfo) {
 		return func(c *trace.ControlInfo) { c.SetNumber(i, n) }
 	}
+	over6 := func(mss int64) func(*trace.ControlInfo) {
+		return func(c *trace.ControlInfo) {
+			c.SetText(trace.LocalAddress, "2001:db8::1")
+			c.SetNumber(trace.SendMSS, mss)
+		}
+	}
 	segment, stack, application := trace.Origin{N: 9, By: trace.BySegment, Cause: 8}, trace.Origin{N: 9, By: trace.ByStack, Cause: 8}, trace.Origin{N: 9, By: trace.ByApplication, Cause: 8}
 	missing := trace.Origin{N: 9, By: trace.BySegment}
 	for _, tt := range []struct {
@@ -154,7 +163,9 @@ func TestUntold(t *testing.T) {
 		{"not observable", trace.SendMSS, func(c *trace.ControlInfo) { c.Hide(trace.SendMSS) }, stack, false},
 		{"the peer's MSS by the stack", trace.SendMSS, number(trace.SendMSS, 1460), stack, true},
 		{"the default MSS over IPv4", trace.SendMSS, number(trace.SendMSS, 536), stack, false},
-		{"the default MSS over IPv6", trace.SendMSS, number(trace.SendMSS, 1220), stack, false},
+		{"the default MSS over IPv6", trace.SendMSS, over6(1220), stack, false},
+		{"the default MSS of IPv6 over IPv4", trace.SendMSS, number(trace.SendMSS, 1220), stack, true},
+		{"the default MSS of IPv4 over IPv6", trace.SendMSS, over6(536), stack, true},
 		{"no window scale", trace.SndWindShift, number(trace.SndWindShift, 0), stack, false},
 		{"a window scale by the stack", trace.SndWindShift, number(trace.SndWindShift, 7), stack, true},
 		{"SACK off", trace.SACKPermitted, func(c *trace.ControlInfo) { c.SetBool(trace.SACKPermitted, false) }, stack, false},
