@@ -533,7 +533,7 @@ func leaks(t *testing.T) {
 			if runtime.NumGoroutine() <= before {
 				return
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // Go tells nobody when a goroutine has gone
 		}
 		b := make([]byte, 1<<20)
 		t.Errorf("%d goroutines before and %d now:\n%s", before, runtime.NumGoroutine(), b[:runtime.Stack(b, true)])

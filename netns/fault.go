@@ -26,7 +26,8 @@ type Fault struct {
 	// Overtake is how many of the host's packets overtake a reordered one; 0: one.
 	Overtake int
 	// Octet and Bit say what to flip in a corrupted packet, counted from the IP header (without one, from the end of the
-	// Ethernet header); Octet 0: any of the TCP segment, or of a packet that is none. A rule that corrupts is not for packets that have no such octet, and does not count them.
+	// Ethernet header); Octet 0: any of the TCP segment, or of a packet that is none. A rule that corrupts is not for
+	// packets that have no such octet, and does not count them.
 	Octet, Bit int
 
 	text string // as it was written

@@ -244,7 +244,7 @@ func TestRealTimeEnd(t *testing.T) {
 		}()
 		for range 3 {
 			h.Go(func() {
-				time.Sleep(5 * time.Millisecond)
+				time.Sleep(5 * time.Millisecond) // on the real wall clock, which the run shall keep
 				h.Sleep(5 * time.Millisecond)
 				ended.Add(1)
 			})
@@ -284,7 +284,7 @@ func TestRealTimeNeverRun(t *testing.T) {
 		_, err := sb.Host(netns.Client).Dial("tcp", "server:80")
 		dialed <- err
 	}()
-	time.Sleep(time.Millisecond) // whether it comes before or behind Close, the answer is the same
+	time.Sleep(time.Millisecond) // to let the Dial come first more often; whether it comes before or behind Close, the answer is the same
 	sb.Close()
 	if err := <-dialed; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
@@ -467,7 +467,7 @@ func TestRealTimeLag(t *testing.T) {
 	}
 	h := sb.Host(netns.Server)
 	h.Go(func() {
-		time.Sleep(5 * time.Millisecond) // hours pass
+		time.Sleep(5 * time.Millisecond) // a driver that is never done makes what steps it can: hours pass
 		if _, err := h.Listen("tcp", "server:80"); err != nil {
 			t.Error(err)
 		}

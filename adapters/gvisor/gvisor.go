@@ -12,11 +12,11 @@
 // # Limits
 //
 // A host has one address, of one family, and no other is spoken; it does not talk to itself: what it sends to its own
-// address goes out on the link. While it waits for the MAC addresses of more than 64 neighbors at once, gVisor gives up the
-// oldest on a goroutine of its own, and a run is not repeatable. close() does not wait with SO_LINGER. abort() is gVisor's Abort, which sends a RST in
-// CLOSING, LAST-ACK and TIME-WAIT too, where RFC 9293, Section 3.10.5, has none. gVisor does not know urgent data, and
-// takes the two lower bits of TOS for its own. Its log, which is one for the process, is silenced as soon as a stack is
-// made.
+// address goes out on the link. While it waits for the MAC addresses of more than 64 neighbors at once, gVisor gives up
+// the oldest on a goroutine of its own, and a run is not repeatable. close() does not wait with SO_LINGER. abort() is
+// gVisor's Abort, which sends a RST in CLOSING, LAST-ACK and TIME-WAIT too, where RFC 9293, Section 3.10.5, has none.
+// gVisor does not know urgent data, and takes the two lower bits of TOS for its own. Its log, which is one for the
+// process, is silenced as soon as a stack is made.
 package gvisor
 
 import (

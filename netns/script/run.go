@@ -19,9 +19,10 @@ type Result struct {
 	// Failures are the expectations of the story that did not hold, in the order in which that came out.
 	Failures []Failure
 	Connect  Connect
-	// AsWritten: the run was the one that the story was written for. If the link, the address family, the delay, the MTU, the end or more faults came from
-	// elsewhere, or With gave a word another value, what observers see is recorded and not judged, since it depends on them;
-	// and of a run that was cut off at another time than the story's, lines that were not reached are not judged either.
+	// AsWritten: the run was the one that the story was written for. If the link, the address family, the delay, the
+	// MTU, the end or more faults came from elsewhere, or With gave a word another value, what observers see is
+	// recorded and not judged, since it depends on them; and of a run that was cut off at another time than the
+	// story's, lines that were not reached are not judged either.
 	AsWritten bool
 	// NotObservable counts observers' lines about sockets of a stack that does not let them be looked at (netns.Inspector).
 	// They are recorded and not judged.

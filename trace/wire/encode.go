@@ -8,10 +8,10 @@ import (
 )
 
 // Append appends a TCP segment with its IP header to b, and where p.Link is LinkEthernet with the Ethernet header before
-// it: the headers from p's fields, then data. What follows from
-// the rest is computed: lengths, data offset, both checksums. So p needs only what a writer of packets thinks of; Ethernet.HeaderLen and
-// EtherType, IP.HeaderLen, TCP.HeaderLen, TCP.DataLen, TCP.Sum, Len, Kind and the checksum verdicts are not asked. Append(nil, p, p.Data()) of what
-// Decode made of a whole TCP packet gives its octets again, with the checksums right.
+// it: the headers from p's fields, then data. What follows from the rest is computed: lengths, data offset, both
+// checksums. So p needs only what a writer of packets thinks of; Ethernet.HeaderLen and EtherType, IP.HeaderLen,
+// TCP.HeaderLen, TCP.DataLen, TCP.Sum, Len, Kind and the checksum verdicts are not asked. Append(nil, p, p.Data()) of
+// what Decode made of a whole TCP packet gives its octets again, with the checksums right.
 //
 // What p has no field for is taken from p.Octets where these are a TCP packet of the same link and IP version: VLAN tags,
 // IPv4 options and the unused flag, the IPv6 flow label and extension headers. Otherwise there is none of it. The packet is whole: IP.MF
