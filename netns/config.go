@@ -83,7 +83,7 @@ type Config struct {
 	// it (see Host).
 	Wall *Wall
 	// RealTime paces the run by Wall, which it needs: nothing happens before its time has come there. The record of a run
-	// of programs is the same as in virtual time.
+	// of programs is the same as in virtual time, but that its header says so.
 	RealTime bool
 }
 
@@ -242,7 +242,7 @@ var macs = [...][2]trace.MAC{
 func (c *Config) header(hosts [2]*host) trace.Header {
 	h := trace.Header{
 		Story: c.Story, Seed: c.Seed, Link: c.Link, Delay: c.Delay, MTU: c.MTU, Needs: c.Needs, Until: c.Until, Start: Start,
-		Data: !c.OmitData, Control: c.Record == RecordAll,
+		Data: !c.OmitData, Control: c.Record == RecordAll, RealTime: c.RealTime,
 	}
 	for _, f := range c.Faults {
 		h.Faults = append(h.Faults, f.String())
@@ -261,7 +261,7 @@ func (c *Config) header(hosts [2]*host) trace.Header {
 	return h
 }
 
-// ConfigOf is the Config of the run that a header is of, apart from its stacks: Client and Server are nil. The error is
+// ConfigOf is the Config of the run that a header is of, apart from its stacks and its pace: Client and Server are nil, and it is in virtual time. The error is
 // that of a fault that cannot be read.
 func ConfigOf(h *trace.Header) (Config, error) {
 	c := Config{

@@ -40,7 +40,7 @@
 // # Real time
 //
 // With Config.RealTime the driver waits before each step until the wall clock has come to its time. It is the same loop; a
-// run of programs leaves the same record. Calls of goroutines are let in while it waits, at the time that it is then, from
+// run of programs leaves the same record, whose header tells it. Calls of goroutines are let in while it waits, at the time that it is then, from
 // whatever goroutine they come: so code that has goroutines and clocks of its own, such as net/http, runs unchanged, and
 // then no two runs need be the same.
 //

@@ -244,7 +244,7 @@ func genTrace(t *rapid.T) *trace.Trace {
 	hosts := []string{"client", "server", text("host")}
 	tr := &trace.Trace{Header: trace.Header{
 		Story: trace.Story{Name: text("name"), Text: text("text")}, Seed: rapid.Uint64().Draw(t, "seed"), Link: link, Needs: texts("needs"), Delay: time.Duration(count("delay")),
-		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: data, Control: rapid.Bool().Draw(t, "control"), Capture: rapid.Bool().Draw(t, "capture"),
+		MTU: count("MTU"), Faults: texts("faults"), Until: time.Duration(count("until")), Data: data, Control: rapid.Bool().Draw(t, "control"), Capture: rapid.Bool().Draw(t, "capture"), RealTime: rapid.Bool().Draw(t, "real time"),
 	}}
 	if rapid.Bool().Draw(t, "start") {
 		tr.Header.Start = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "ns")).UTC()

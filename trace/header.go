@@ -22,7 +22,10 @@ type Header struct {
 	// Capture: the trace was made from a packet capture. It has packets and what follows from them alone; an arrival is
 	// taken to be at the time of capture.
 	Capture bool
-	Hosts   []HostInfo // client first
+	// RealTime: the run kept the clock on the wall. One of programs alone is repeatable all the same; where goroutines made
+	// calls, no two runs need be the same.
+	RealTime bool
+	Hosts    []HostInfo // client first
 }
 
 // Story is the text that was run.

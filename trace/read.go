@@ -167,7 +167,7 @@ func (r *reader) readHeader(line []byte) error {
 }
 
 func (r *reader) header(h *Header) {
-	keys := []string{"seed", "link", "story", "delay_ns", "mtu_octets", "needs", "faults", "until_ns", "start", "data", "control", "capture", "hosts"}
+	keys := []string{"seed", "link", "story", "delay_ns", "mtu_octets", "needs", "faults", "until_ns", "start", "data", "control", "capture", "real_time", "hosts"}
 	r.object("the header", 2, keys, func(key string) {
 		switch key {
 		case "seed":
@@ -201,6 +201,8 @@ func (r *reader) header(h *Header) {
 			h.Control = r.bool()
 		case "capture":
 			h.Capture = r.bool()
+		case "real_time":
+			h.RealTime = r.bool()
 		case "hosts":
 			r.list(func() {
 				if h.Hosts = append(h.Hosts, r.hostInfo(h)); len(h.Hosts) > maxHosts {

@@ -67,6 +67,7 @@ func appendHeader(b []byte, h *Header) []byte {
 	b = appendTrueKey(b, "data", h.Data)
 	b = appendTrueKey(b, "control", h.Control)
 	b = appendTrueKey(b, "capture", h.Capture)
+	b = appendTrueKey(b, "real_time", h.RealTime)
 	if len(h.Hosts) > 0 {
 		b = appendKey(b, "hosts")
 		b = append(b, '[')
