@@ -41,12 +41,11 @@ type Stay struct {
 // At is the state that the socket was in when the event of number n had happened. Before the first one is known it
 // is the zero Stay.
 func (s *Socket) At(n int) Stay {
-	for _, stay := range slices.Backward(s.Stays) {
-		if stay.N <= n {
-			return stay
-		}
+	behind, _ := slices.BinarySearchFunc(s.Stays, n+1, func(stay Stay, n int) int { return stay.N - n })
+	if behind == 0 {
+		return Stay{}
 	}
-	return Stay{}
+	return s.Stays[behind-1]
 }
 
 // Sockets folds the events of a trace into its sockets, in the order in which they were first seen. The names come

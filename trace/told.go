@@ -1,6 +1,9 @@
 package trace
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // A Holding is what one socket holds at one moment, and how it came by each item.
 type Holding struct {
@@ -139,28 +142,50 @@ func (f *toldFold) blocked(e *Event, root int) int {
 // MUST-15): over IPv4 and over IPv6.
 var defaultMSS = [...]int64{536, 1220}
 
+// AboutPeer reports whether an item tells of the other side: its names, its numbers, and what it said that it can do. SND.UNA is
+// not among them, though it tells of the peer once that has acknowledged something.
+func (i Item) AboutPeer() bool {
+	switch i {
+	case RemoteAddress, RemotePort, IRS, RcvNxt, SndWnd, SendMSS, SndWindShift, SACKPermitted, Timestamps, TSRecent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Blank reports whether a value of item i, if the stack has it from nobody, says nothing: a number that is 0, an option that is
+// off, the default MSS, no value, or one that is not observable.
+func (i Item) Blank(v Value) bool {
+	switch v.Kind {
+	case None, NotObservable:
+		return true
+	case Number:
+		return v.Num == 0 || i == SendMSS && slices.Contains(defaultMSS[:], v.Num)
+	case Text:
+		return v.Text == ""
+	case Unlimited:
+	}
+	return false
+}
+
 // Untold reports whether the socket knows item i, which is about its peer, without anybody having told it: names may
 // come from the application or from a segment, all else only from a segment. What holds where the peer has told
-// nothing (a number that is 0, an option that is off, the default MSS), and SND.UNA before the peer has acknowledged
-// anything, is no knowledge about it.
+// nothing (Blank), and SND.UNA before the peer has acknowledged anything, is no knowledge about it.
 func (h *Holding) Untold(i Item) bool {
 	v, o := h.Info.Value(i), &h.Origins[i]
-	known := v.Kind == Number && v.Num != 0 || v.Kind == Text && v.Text != ""
 	told := o.By == BySegment && o.Cause != 0
-	switch i {
-	case RemoteAddress, RemotePort:
+	known := (i.AboutPeer() || i == SndUna) && !i.Blank(v)
+	switch {
+	case i == RemoteAddress, i == RemotePort:
 		told = told || o.By == ByApplication && o.Cause != 0
-	case SendMSS:
+	case i == SndUna && v == h.Info.Value(ISS):
+		return false
+	case i == SendMSS && v.Kind == Number && v.Num != 0: // the other family's default is none
 		standard := defaultMSS[0]
 		if a, err := netip.ParseAddr(h.Info.Value(LocalAddress).Text); err == nil && a.Unmap().Is6() {
 			standard = defaultMSS[1]
 		}
-		known = known && v.Num != standard
-	case SndUna:
-		known = known && v != h.Info.Value(ISS)
-	case IRS, RcvNxt, SndWnd, SndWindShift, SACKPermitted, Timestamps, TSRecent:
-	default:
-		return false // its own
+		known = v.Num != standard
 	}
 	return known && !told
 }
@@ -205,17 +230,21 @@ func FirstConnection(t *Trace) (Meeting, bool) {
 
 // stepEnd is the N of the last event of the step that has the event of number n.
 func stepEnd(t *Trace, n int) int {
-	for n < len(t.Events) {
-		next := &t.Events[n]
-		switch next.Detail.(type) {
-		case *Call, *Arrived, *Timer, *HostChange, *Note:
-			return n
-		case *Return, *Sent, *Fate, *StateChange, *Control:
-		}
-		if next.At != t.Events[n-1].At {
-			return n
-		}
+	for n < len(t.Events) && !t.Events[n].Begins(&t.Events[n-1]) {
 		n++
 	}
 	return n
+}
+
+// Begins reports whether e, which comes right behind another event, begins a step: a packet arrives, something is done that nothing
+// caused, or time has passed. The other events of a step are what that came to at once.
+func (e *Event) Begins(before *Event) bool {
+	switch e.Detail.(type) {
+	case *Arrived:
+		return true
+	case *Call, *Timer, *HostChange, *Note:
+		return e.Cause == 0 || e.At != before.At
+	case *Return, *Sent, *Fate, *StateChange, *Control:
+	}
+	return e.At != before.At
 }

@@ -23,6 +23,8 @@ type Connection struct {
 	Frames []int
 	// Number counts connections from 1, in the order of their first frames. Part counts the parts of one from 1.
 	Number, Part int
+	// More: what comes of the connection behind this part is in further ones, if anything does.
+	More bool
 	// Uncomputed are how many segments of client and of server had a checksum that the network card was still to compute
 	// (trace.ChecksumUncomputed). From a segment whose checksum is bad nothing follows: its receiver would have dropped it.
 	Uncomputed [2]int
@@ -56,7 +58,7 @@ type slot struct {
 }
 
 // connection makes a connection of what a flow has kept. It is good until the next is made. The flow's ends are behind it then.
-func (p *part) connection(f *flow, began int64) *Connection {
+func (p *part) connection(f *flow, began int64, more bool) *Connection {
 	if n := f.kept.frames; len(p.slots) < n {
 		p.slots = make([]slot, min(2*n, partFrames))
 	}
@@ -89,7 +91,7 @@ func (p *part) connection(f *flow, began int64) *Connection {
 	if f.over {
 		t.End.Reason = trace.Finished
 	}
-	p.c = Connection{Trace: t, Frames: p.from, Number: f.number, Part: f.parts, Uncomputed: p.off}
+	p.c = Connection{Trace: t, Frames: p.from, Number: f.number, Part: f.parts, More: more, Uncomputed: p.off}
 	return &p.c
 }
 

@@ -147,7 +147,7 @@ func (fs *flows) add(p *trace.Packet, at int64, number int) error {
 	}
 	fs.recent = f
 	if f.kept.frames == partFrames {
-		if err := fs.hand(f); err != nil {
+		if err := fs.hand(f, true); err != nil {
 			return err
 		}
 	}
@@ -199,8 +199,8 @@ func (f *flow) side(low bool) int {
 	return server
 }
 
-// hand hands out what a flow has kept, if there is anything.
-func (fs *flows) hand(f *flow) error {
+// hand hands out what a flow has kept, if there is anything. more: the flow is followed further.
+func (fs *flows) hand(f *flow, more bool) error {
 	if f.kept.frames == 0 {
 		return nil
 	}
@@ -209,7 +209,7 @@ func (fs *flows) hand(f *flow) error {
 	} else {
 		fs.splits(f)
 	}
-	if err := fs.each(fs.part.connection(f, fs.began)); err != nil {
+	if err := fs.each(fs.part.connection(f, fs.began, more)); err != nil {
 		fs.failed = err
 		return err
 	}
@@ -228,7 +228,7 @@ func (fs *flows) splits(f *flow) {
 
 // drop hands a flow out and forgets it.
 func (fs *flows) drop(f *flow) error {
-	if err := fs.hand(f); err != nil {
+	if err := fs.hand(f, false); err != nil {
 		return err
 	}
 	f.in.remove(f)
@@ -262,14 +262,14 @@ func (fs *flows) shrink(now time.Duration) error {
 	// that what is short stays whole, and those that were quiet for longest first.
 	const enough = budget / 4 * 3
 	for f := fs.over.first; f != nil && fs.store.used > enough; f = f.next {
-		if err := fs.hand(f); err != nil {
+		if err := fs.hand(f, true); err != nil {
 			return err
 		}
 	}
 	share := (enough - (len(fs.byKey)+len(fs.free))*flowSize) / len(fs.byKey)
 	for f := fs.open.first; f != nil && fs.store.used > enough; f = f.next {
 		if f.kept.size > share {
-			if err := fs.hand(f); err != nil {
+			if err := fs.hand(f, true); err != nil {
 				return err
 			}
 		}
@@ -285,7 +285,7 @@ func (fs *flows) end() error {
 	}
 	slices.SortFunc(rest, func(a, b *flow) int { return a.number - b.number })
 	for _, f := range rest {
-		if err := fs.hand(f); err != nil {
+		if err := fs.hand(f, false); err != nil {
 			return err
 		}
 	}

@@ -420,6 +420,9 @@ func TestParts(t *testing.T) {
 				}
 			}
 		}
+		if c.more != (i < 2) {
+			t.Errorf("part %d: more is %v", i+1, c.more)
+		}
 		if want := trace.BrokenOff; i < 2 && c.End.Reason != want {
 			t.Errorf("part %d ends %v, want %v", i+1, c.End.Reason, want)
 		}

@@ -169,9 +169,9 @@ func captureLoopback(flags []string) error {
 // (B16), the server answers behind the client's FIN (B12), and the answer to the SYN is SYN,ACK (C8); nothing else that a capture
 // shows contradicts the book.
 var verdictsOfOrdinaryPrograms = map[string]book.Verdict{
-	"A1": book.NotObservable, "A7": book.Holds, "B1": book.Holds, "B2": book.Holds, "B4": book.Refined, "B5": book.Refined, "B6": book.Holds,
+	"A1": book.NotObservable, "A7": book.Holds, "B1": book.Refined, "B2": book.Holds, "B4": book.Refined, "B5": book.Refined, "B6": book.Holds,
 	"B7": book.NotExercised, "B11": book.Holds, "B12": book.Refined, "B16": book.Contradicted, "B20": book.NotObservable,
-	"C1": book.NotObservable, "C4": book.Holds, "C5": book.Holds, "C8": book.Contradicted, "C11": book.Holds,
+	"C1": book.NotObservable, "C4": book.Holds, "C5": book.NotObservable, "C8": book.Contradicted, "C11": book.Holds,
 }
 
 // judge holds what a capture's connection says of the book's statements against the verdicts above.

@@ -21,6 +21,7 @@ type kept struct {
 	*trace.Trace
 	frames       []int
 	number, part int
+	more         bool
 	uncomputed   [2]int
 }
 
@@ -31,7 +32,7 @@ func readAll(t testing.TB, name string, capture []byte) (all []kept, sum pcapng.
 		for _, e := range rfc9293.Paths(c.Trace) {
 			t.Errorf("%s, connection %d: no path of the RFC's machine: %v", name, c.Number, e)
 		}
-		all = append(all, kept{throughFile(t, name, c.Trace), append([]int(nil), c.Frames...), c.Number, c.Part, c.Uncomputed})
+		all = append(all, kept{throughFile(t, name, c.Trace), append([]int(nil), c.Frames...), c.Number, c.Part, c.More, c.Uncomputed})
 		poison(c)
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"connectlab/trace"
@@ -184,7 +185,7 @@ func BenchmarkReadAndJudge(b *testing.B) {
 			capture := bb.capture(b)
 			joiner := book.Joiner{Keep: 3}
 			benchmark(b, capture, func(c *pcapng.Connection) error {
-				joiner.Add(book.Judged{Header: &c.Trace.Header, Findings: book.Judge(c.Trace)})
+				joiner.Add(book.Judged{Findings: book.Judge(c.Trace), Run: book.Run{Name: strconv.Itoa(c.Number)}, Part: c.Part, More: c.More})
 				return nil
 			})
 		})
