@@ -74,7 +74,7 @@ func (p *program) book(c *cli.Context) error {
 			return err
 		}
 		machine.add(jobs[i].name, t)
-		all.Add(book.Judged{Header: &t.Header, Findings: book.Judge(t), Run: runOf(jobs[i].name, t)})
+		all.Add(judged(jobs[i].name, t))
 	}
 	if err := p.printResults(all.Results(), f); err != nil {
 		return err

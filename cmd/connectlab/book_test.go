@@ -94,6 +94,35 @@ func TestBookJudgesAllStatements(t *testing.T) {
 	}
 }
 
+// TestPlainIsTheBuiltInStory: a story of the user's that is named plain does not decide what the normal course is, live or saved.
+func TestPlainIsTheBuiltInStory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := filepath.Join(dir, "plain.story")
+	text := "client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\nclient: connect(3, server:80) = -1 ECONNREFUSED (Connection refused)\n"
+	if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	saved := func(story, name string) string {
+		mustRun(t, "run", story, "--show", "ladder", "--out", filepath.Join(dir, name))
+		return filepath.Join(dir, name)
+	}
+	builtin := saved("plain", "builtin.trace")
+	for _, tt := range []struct {
+		args []string
+		want string // the story that decides
+	}{
+		{[]string{"book", own, "plain"}, "plain"},
+		{[]string{"judge", saved(own, "own.trace"), builtin}, builtin},
+	} {
+		for _, v := range decodeVerdicts(t, mustRun(t, append(tt.args, "--format", "json")...)) {
+			if (v.Statement == "C1" || v.Statement == "C6" || v.Statement == "C9") && v.Story != tt.want {
+				t.Errorf("%v: %s is decided by %s, want %s", tt.args, v.Statement, v.Story, tt.want)
+			}
+		}
+	}
+}
+
 // TestJudgeSaysWhatBookSays: of a saved trace, and of the capture of its wire where packets alone decide.
 func TestJudgeSaysWhatBookSays(t *testing.T) {
 	t.Parallel()

@@ -97,9 +97,15 @@ func (j *fileJudge) file(name string) error {
 	}
 	t, err := j.p.readTrace(buffered, shown, watch)
 	if t != nil {
-		j.joiner.Add(book.Judged{Header: &t.Header, Findings: book.Judge(t), Run: runOf(shown, t)})
+		j.joiner.Add(judged(shown, t))
 	}
 	return err
+}
+
+// judged judges the trace of a run, from where name says.
+func judged(name string, t *trace.Trace) book.Judged {
+	builtin, _ := isBuiltin(&t.Header)
+	return book.Judged{Findings: book.Judge(t), Run: runOf(name, t), Plain: builtin && t.Header.Story.Name == "plain"}
 }
 
 // capture judges each connection of a capture as it comes: what it points to is good until then.
@@ -118,7 +124,7 @@ func (j *fileJudge) capture(in io.Reader, name string, watch *watch) error {
 		for _, n := range c.Uncomputed {
 			uncomputed += n
 		}
-		j.joiner.Add(book.Judged{Header: &c.Trace.Header, Findings: findings, Run: run})
+		j.joiner.Add(book.Judged{Findings: findings, Run: run, Part: c.Part, More: c.More})
 		return nil
 	})
 	if sum.TCP > 0 {

@@ -108,12 +108,15 @@ func a2(r *record) Finding {
 	}
 	var f Finding
 	var calls, evidence []int
-	found := [trace.NumItems]bool{}
-	hidden := false
+	var items, hides []trace.Item
+	hidden, hidesPeer := false, false
+	made := map[socketKey]bool{}
 	for _, c := range r.calls {
-		if c.call.Name != "socket" || c.ret == nil || c.ret.Errno != "" || c.socket == 0 {
+		key := socketKey{c.event.Host, c.socket}
+		if c.call.Name != "socket" || c.ret == nil || c.ret.Errno != "" || c.socket == 0 || made[key] {
 			continue
 		}
+		made[key] = true
 		if !r.showsControl(c.event.Host) {
 			hidden = true
 			continue
@@ -122,29 +125,31 @@ func a2(r *record) Finding {
 		verdict := Holds
 		for i, h := range r.holds(c.event.Host, c.socket, c.retN) {
 			item := trace.Item(i)
-			if h.n == 0 || !says(h.change) || empty(h.change) {
+			if h.hidden() {
+				hides = append(hides, item)
+				hidesPeer = hidesPeer || item.AboutPeer()
+			}
+			if h.n == 0 || !says(h.change) {
 				continue
 			}
 			evidence = append(evidence, c.n, h.n)
-			found[i] = true
+			items = append(items, item)
 			verdict = max(verdict, Refined)
-			if aboutPeer(item) {
+			if item.AboutPeer() {
 				verdict = Contradicted
 			}
 		}
 		f.Verdict = max(f.Verdict, verdict)
 	}
-	var items []trace.Item
-	for i := range found {
-		if found[i] {
-			items = append(items, trace.Item(i))
-		}
+	items = rising(items)
+	if f.Verdict == Holds && len(hides) > 0 || f.Verdict == Refined && hidesPeer {
+		return unseen(hides)
 	}
 	switch f.Verdict {
 	case NotExercised:
 		f.Observed = say("book.A2.no-socket")
 		if hidden {
-			f.Verdict, f.Observed = NotObservable, say("book.no-control")
+			return unseen(nil)
 		}
 	case Holds:
 		f.Evidence, f.Observed = calls, say("book.A2.nothing", len(calls))
@@ -156,48 +161,19 @@ func a2(r *record) Finding {
 	return f
 }
 
-// aboutPeer reports whether an item tells of the other side: its names, its numbers, and what it said that it can do.
-func aboutPeer(i trace.Item) bool {
-	switch i {
-	case trace.RemoteAddress, trace.RemotePort, trace.IRS, trace.RcvNxt, trace.SndWnd, trace.SendMSS, trace.SndWindShift,
-		trace.SACKPermitted, trace.Timestamps, trace.TSRecent:
-		return true
-	default:
-		return false
-	}
-}
-
-// says reports whether the new value of an item says anything: "no such option" does not, nor does what is hidden, nor the MSS
-// that a stack takes for the peer's when it was told none, over IPv4 or IPv6 (RFC 9293, Section 3.7.1, MUST-15).
+// says reports whether the new value of an item says anything: "no such option" does not, nor does what is hidden, nor what the
+// stack holds by itself where it was told nothing.
 func says(c *trace.Change) bool {
 	v := c.New()
-	switch v.Kind {
-	case trace.None, trace.NotObservable:
+	switch u := c.Item.Unit(); {
+	case v.Kind == trace.None, v.Kind == trace.NotObservable:
 		return false
-	case trace.Number:
-		if c.Item == trace.SendMSS && c.By == trace.ByStack && (v.Num == 536 || v.Num == 1220) {
-			return false
-		}
-		u := c.Item.Unit()
-		return v.Num != 0 || u != trace.UnitBool && u != trace.UnitShift && u != trace.UnitPort
-	case trace.Text, trace.Unlimited:
-		return true
-	}
-	return true
-}
-
-// empty reports whether an item says that a buffer or a queue has nothing in it.
-func empty(c *trace.Change) bool {
-	switch c.Item {
-	case trace.SendBufferUsed, trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.SynQueue, trace.AcceptQueue:
-		return c.New().Num == 0
+	case c.By == trace.ByStack:
+		return !c.Item.Blank(v)
 	default:
-		return false
+		return v.Kind != trace.Number || v.Num != 0 || u != trace.UnitBool && u != trace.UnitShift && u != trace.UnitPort
 	}
 }
-
-// sends are the calls that hand data to a socket.
-var sends = map[string]bool{"send": true, "sendall": true, "sendto": true, "sendmsg": true, "write": true, "writev": true}
 
 // a3 looks at what comes of a send on a socket that was made and never connected.
 func a3(r *record) Finding {
@@ -216,7 +192,7 @@ func a3(r *record) Finding {
 			fresh[key] = true
 		case c.call.Name == "connect":
 			fresh[key] = false
-		case sends[c.call.Name] && fresh[key] && c.call.Len != 0:
+		case sends(c.call.Name) && fresh[key] && c.call.Len != 0:
 			asked[c.n] = c
 			switch {
 			case c.ret == nil:
@@ -252,6 +228,7 @@ func a4(r *record) Finding {
 		return Finding{Verdict: NotObservable, Observed: say("book.no-calls")}
 	}
 	var before, otherwise, held []int
+	var hides []trace.Item
 	hidden := false
 	told := 0 // sockets
 	for _, c := range r.opens() {
@@ -265,22 +242,24 @@ func a4(r *record) Finding {
 		if c.ret != nil && c.ret.Errno != "" && c.ret.Errno != "EINPROGRESS" && r.t.Event(c.retN).Cause == c.n && after[trace.RemotePort].n == 0 {
 			continue // refused at once: nothing was handed down
 		}
-		for _, i := range []trace.Item{trace.RemoteAddress, trace.RemotePort} {
+		var right []int
+		for _, i := range remoteItems {
 			switch h := after[i]; {
+			case known[i].hidden() || h.hidden():
+				hides = append(hides, i)
 			case known[i].n != 0 && says(known[i].change):
 				before = append(before, c.n, known[i].n)
 			case h.n == 0:
 				otherwise = append(otherwise, c.n)
-			case h.change.New().Kind == trace.NotObservable:
-				hidden = true
 			case !r.brings(h.change) || h.change.By != trace.ByApplication:
 				otherwise = append(otherwise, c.n, h.n)
 			default:
-				held = append(held, c.n, h.n)
-				if i == trace.RemotePort {
-					told++
-				}
+				right = append(right, c.n, h.n)
 			}
+		}
+		if len(right) == 2*len(remoteItems) {
+			told++
+			held = append(held, right...)
 		}
 	}
 	switch {
@@ -290,8 +269,8 @@ func a4(r *record) Finding {
 		return Finding{Verdict: Contradicted, Evidence: otherwise, Observed: say("book.A4.otherwise")}
 	case told > 0:
 		return Finding{Verdict: Holds, Evidence: held, Observed: say("book.A4.told", told)}
-	case hidden:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	case hidden || len(hides) > 0:
+		return unseen(hides)
 	}
 	return Finding{Observed: say("book.A4.no-connect")}
 }
@@ -300,6 +279,7 @@ func a4(r *record) Finding {
 func a5(r *record) Finding {
 	var wrong, late, held []int
 	told := 0 // connections
+	var hides []trace.Item
 	hidden := false
 	for _, e := range r.ends {
 		// A server is the side that answered a SYN and sent none of its own before.
@@ -318,30 +298,33 @@ func a5(r *record) Finding {
 		if !slices.ContainsFunc(s.Stays, connecting) {
 			continue // a SYN cookie that nobody brought back: no socket ever held it
 		}
-		if n := r.foretold(e, s); n != 0 {
-			wrong = append(wrong, n)
-			continue
-		}
-		for _, i := range []trace.Item{trace.RemoteAddress, trace.RemotePort} {
-			n, c := r.comes(e.host, s.Number, i)
-			if n == 0 {
+		request := r.requested(e)
+		var right, repeated []int
+		for i, listens := range r.peerNames(e.host, s.Listener) {
+			item, own := remoteItems[i], r.peerNames(e.host, s.Number)[i]
+			switch early := listens.n != 0 && says(listens.change) && (request == 0 || listens.n < request); {
+			case early:
+				wrong = append(wrong, listens.n)
+			case listens.hidden() || own.hidden():
+				hides = append(hides, item)
+			case own.n == 0:
 				wrong = append(wrong, s.First, e.syn.n)
-				continue
-			}
-			cause := r.t.Event(n).Cause
-			switch {
-			case c.New().Kind == trace.NotObservable:
-				hidden = true
-			case c.By != trace.BySegment || !r.brings(c):
-				wrong = append(wrong, n)
-			case !r.t.Event(cause).Detail.(*trace.Arrived).Packet.TCP.Flags.Has(trace.SYN): // that it arrived brings has seen
-				late = append(late, cause, n)
+			case request == 0 || own.n < request || own.change.By != trace.BySegment || !r.brings(own.change):
+				wrong = append(wrong, own.n)
 			default:
-				held = append(held, cause, n)
-				if i == trace.RemotePort {
-					told++
+				cause := r.t.Event(own.n).Cause // that it arrived brings has seen
+				right = append(right, cause, own.n)
+				if !r.t.Event(cause).Detail.(*trace.Arrived).Packet.TCP.Flags.Has(trace.SYN) {
+					repeated = append(repeated, cause, own.n)
 				}
 			}
+		}
+		switch {
+		case len(repeated) > 0:
+			late = append(late, repeated...)
+		case len(right) == 2*len(remoteItems):
+			told++
+			held = append(held, right...)
 		}
 	}
 	switch {
@@ -351,22 +334,29 @@ func a5(r *record) Finding {
 		return Finding{Verdict: Refined, Evidence: late, Observed: say("book.A5.late")}
 	case len(held) > 0:
 		return Finding{Verdict: Holds, Evidence: held, Observed: say("book.A5.told", told)}
-	case hidden:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	case hidden || len(hides) > 0:
+		return unseen(hides)
 	}
 	return Finding{Observed: say("book.A5.no-server")}
 }
 
-// foretold looks whether a socket of a server, or the one that listens for it, held the client's address before a SYN of it
-// arrived: the number of the event that brought it; 0: it did not.
-func (r *record) foretold(e *end, s *trace.Socket) int {
-	request := r.requested(e)
-	for _, number := range []int{s.Listener, s.Number} {
-		if n, c := r.comes(e.host, number, trace.RemoteAddress); n != 0 && says(c) && (request == 0 || n < request) {
-			return n
+// peerNames are the first changes with which a socket came to hold a value of each of remoteItems, or would not let us see one. It
+// goes through the socket's changes once, however often a listener is asked for.
+func (r *record) peerNames(host string, number int) [len(remoteItems)]holding {
+	key := socketKey{host, number}
+	named, ok := r.names[key]
+	if ok {
+		return named
+	}
+	for _, n := range r.controls[key] {
+		for i, item := range remoteItems {
+			if c := changed(r.t.Event(n).Detail.(*trace.Control), item); named[i].n == 0 && c != nil && c.New().Kind != trace.None {
+				named[i] = holding{n, c}
+			}
 		}
 	}
-	return 0
+	r.names[key] = named
+	return named
 }
 
 // requested is the number of the event with which the first whole SYN of the other side reached e; 0: none did.
@@ -375,11 +365,8 @@ func (r *record) requested(e *end) int {
 		return 0
 	}
 	for _, s := range e.peer.segments {
-		if !s.packet.TCP.Flags.Has(trace.SYN) {
-			continue
-		}
-		for _, n := range s.arrivals {
-			if r.t.Event(n).Detail.(*trace.Arrived).Packet.TCP.Checksum != trace.ChecksumBad {
+		if s.packet.TCP.Flags.Has(trace.SYN) {
+			if n := r.whole(s); n != 0 {
 				return n
 			}
 		}
@@ -387,17 +374,14 @@ func (r *record) requested(e *end) int {
 	return 0
 }
 
-// comes is the first change with which a socket came to hold a value of an item, with the number of its event; 0: none did.
-func (r *record) comes(host string, number int, i trace.Item) (int, *trace.Change) {
-	for _, n := range r.controls[socketKey{host, number}] {
-		changes := r.t.Event(n).Detail.(*trace.Control).Changes
-		for j := range changes {
-			if c := &changes[j]; c.Item == i && c.New().Kind != trace.None {
-				return n, c
-			}
+// whole is the number of the first arrival of a segment that was not corrupted; 0: there is none.
+func (r *record) whole(s *segment) int {
+	for _, n := range s.arrivals {
+		if r.t.Event(n).Detail.(*trace.Arrived).Packet.TCP.Checksum != trace.ChecksumBad {
+			return n
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // recorded are the items that a socket needs of its peer, so that it can send and receive.
@@ -408,8 +392,10 @@ func a6(r *record) Finding {
 	var missing, held []int
 	var lacks []trace.Item
 	came := [2]int{} // the items that came in headers, to the first connection's two sockets
+	var hides []trace.Item
 	hidden := false
-	pairs := 0
+	pairs := 0 // of which all is seen
+	looked := map[socketKey]bool{}
 	for _, e := range r.ends {
 		if e.peer == nil || e.peer.peer != e || e.peer.host == e.host {
 			continue
@@ -423,27 +409,38 @@ func a6(r *record) Finding {
 			hidden = true
 			continue
 		}
-		pairs++
+		key := socketKey{e.host, e.socket()}
+		if looked[key] {
+			continue
+		}
+		looked[key] = true
+		var right []int
+		headers := [2]int{}
 		for i, side := range both {
 			has := r.holds(side.host, side.socket(), r.settled(stood[i]))
 			for _, item := range recorded {
 				h := has[item]
 				inHeader := item != trace.RemoteAddress && item != trace.RemotePort
 				switch {
+				case h.hidden():
+					hides = append(hides, item)
 				case h.n == 0, inHeader && (h.change.By != trace.BySegment || !r.brings(h.change)):
 					missing = append(missing, e.syn.n, stood[i])
 					lacks = append(lacks, item)
-				case h.change.New().Kind == trace.NotObservable:
 				default:
-					held = append(held, stood[i], h.n)
+					right = append(right, stood[i], h.n)
 				}
 			}
-			if pairs == 1 {
-				for _, h := range has {
-					if h.n != 0 && h.change.By == trace.BySegment {
-						came[i]++
-					}
+			for _, h := range has {
+				if h.n != 0 && h.change.By == trace.BySegment {
+					headers[i]++
 				}
+			}
+		}
+		if len(right) == len(both)*2*len(recorded) {
+			held = append(held, right...)
+			if pairs++; pairs == 1 {
+				came = headers
 			}
 		}
 	}
@@ -452,14 +449,14 @@ func a6(r *record) Finding {
 		return Finding{Verdict: Contradicted, Evidence: missing, Observed: say("book.A6.missing", rising(lacks))}
 	case pairs > 0:
 		return Finding{Verdict: Holds, Evidence: held, Observed: say("book.A6.recorded", came[0], came[1])}
-	case hidden:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	case hidden || len(hides) > 0:
+		return unseen(hides)
 	}
 	return Finding{Observed: say("book.A6.no-connection")}
 }
 
 // a7 looks whether data go through in both directions once both SYNs are acknowledged. That they went through shows in
-// the other side's acknowledgment.
+// the other side's acknowledgment, of all that was sent: a direction that gets stuck has failed.
 func a7(r *record) Finding {
 	var failed, held []int
 	oneWay := false
@@ -470,13 +467,19 @@ func a7(r *record) Finding {
 		}
 	}
 	for _, e := range r.ends {
-		if e.peer == nil || e.peer.peer != e || !e.known || !e.peer.known || e.syn == nil || e.peer.syn == nil || e.syn.n > e.peer.syn.n {
+		if e.peer == nil || e.peer.peer != e || !e.known || !e.peer.known || r.connected(e) == 0 || r.connected(e) > r.connected(e.peer) {
 			continue
 		}
 		if e.acknowledged(1) == 0 || e.peer.acknowledged(1) == 0 {
 			continue
 		}
-		there, back := e.delivery(reset[e]), e.peer.delivery(reset[e.peer])
+		there, back := r.delivery(e, reset[e]), r.delivery(e.peer, reset[e.peer])
+		if there.events == nil && back.events != nil {
+			there.events = r.deliveredBefore(e)
+		}
+		if back.events == nil && there.events != nil {
+			back.events = r.deliveredBefore(e.peer)
+		}
 		syns := slices.Concat(e.syns(), e.peer.syns())
 		for _, d := range []delivery{there, back} {
 			if d.failed {
@@ -500,39 +503,81 @@ func a7(r *record) Finding {
 	return Finding{Observed: say("book.A7.no-data")}
 }
 
-// A delivery is what came of the data that an end sent.
-type delivery struct {
-	events []int // the segments, and what acknowledges the first; empty: no data were sent, or it does not show
-	failed bool  // they were sent again and never acknowledged, and nobody reset the connection
+// connected is the N of the event that shows the SYN of an end, or tells that an earlier part of a capture had it; 0: none.
+func (r *record) connected(e *end) int {
+	if e.syn != nil {
+		return e.syn.n
+	}
+	return r.connectedBefore(e)
 }
 
-// delivery follows the data of an end, which was reset in the end or was not.
-func (e *end) delivery(reset bool) delivery {
-	var d delivery
-	var first int64
-	again := false
+// deliveredBefore is the event which tells that data of an end were acknowledged in an earlier part of a capture: SND.UNA is beyond
+// the SYN, and beyond a FIN. Empty: none does.
+func (r *record) deliveredBefore(e *end) []int {
+	n := r.connectedBefore(e)
+	if n == 0 {
+		return nil
+	}
+	if una := r.info(e.host, e.socket(), n).Value(trace.SndUna); una.Kind != trace.Number || int32(trace.Seq(una.Num).Sub(e.iss)) <= 2 {
+		return nil
+	}
+	return []int{n}
+}
+
+// A delivery is what came of the data that an end sent.
+type delivery struct {
+	events []int // the segments, and what acknowledges the last of them; empty: no data were sent, or it does not show
+	failed bool  // some were sent again and never acknowledged, and nobody reset the connection
+}
+
+// delivery follows the data of an end, which was reset in the end or was not. What is not acknowledged may still be when the
+// trace ends, unless it was sent again and the trace goes on for longer than the sender had waited before it did.
+func (r *record) delivery(e *end, reset bool) delivery {
+	last := int64(0) // one past the last octet
 	for _, s := range e.segments {
-		if s.packet.TCP.DataLen == 0 || s.packet.TCP.Flags.Has(trace.SYN) {
+		if s.packet.TCP.DataLen > 0 && !s.packet.TCP.Flags.Has(trace.RST) {
+			last = max(last, s.dataFrom()+int64(s.packet.TCP.DataLen))
+		}
+	}
+	acked, by := r.acknowledgedOf(e, last)
+	var through, stuck []int
+	var first *segment // of those that are not acknowledged
+	failed := false
+	for _, s := range e.segments {
+		length := int64(s.packet.TCP.DataLen)
+		switch {
+		case length == 0 || s.packet.TCP.Flags.Has(trace.SYN):
 			continue
+		case s.offset+length <= acked:
+			through = append(through, s.n)
+			continue
+		case first == nil:
+			first = s
+		case s.again:
+			failed = failed || r.t.End.At-s.event.At > s.event.At-first.event.At
 		}
-		if len(d.events) == 0 {
-			first = s.offset + 1
-		}
-		again = again || s.again
-		d.events = append(d.events, s.n)
+		stuck = append(stuck, s.n)
 	}
-	if len(d.events) == 0 {
-		return d
-	}
-	if n := e.acknowledged(first + 1); n != 0 {
-		d.events = append(d.events, n)
-		return d
-	}
-	if reset || !again {
+	switch {
+	case failed && !reset:
+		return delivery{stuck, true}
+	case len(through) == 0 || by == 0:
 		return delivery{}
 	}
-	d.failed = true
-	return d
+	return delivery{events: append(through, by)}
+}
+
+// acknowledgedOf is the place (counted as segment.offset) up to which the peer acknowledges an end's octets, at least to last if it does, and
+// the number of the first segment with which it does; 0: it acknowledges nothing. In a capture it may acknowledge what is missing there.
+func (r *record) acknowledgedOf(e *end, last int64) (place int64, by int) {
+	for _, s := range e.peer.segments {
+		if seg := &s.packet.TCP; seg.Flags&(trace.ACK|trace.RST) == trace.ACK {
+			if at := near(seg.Ack, e.iss, place); at > place && place < last && (at <= e.next || r.t.Header.Capture) {
+				place, by = at, s.n
+			}
+		}
+	}
+	return place, by
 }
 
 // acknowledged is the number of the first segment with which the peer acknowledges that offset (counted as segment.offset) is the
@@ -564,10 +609,15 @@ func a8(r *record) Finding {
 	var otherwise, held []int
 	var worst *buffer
 	hidden, inside := false, false
+	looked := map[socketKey]bool{}
 	for _, e := range r.ends {
 		number := e.socket()
+		if looked[socketKey{e.host, number}] || e.syn == nil || e.peer == nil {
+			continue
+		}
+		looked[socketKey{e.host, number}] = true
 		stood := r.stood(e.host, number)
-		if stood == 0 || e.syn == nil || e.peer == nil {
+		if stood == 0 {
 			continue
 		}
 		if !r.showsCalls() || !r.showsControl(e.host) {
@@ -654,6 +704,9 @@ func (r *record) buffer(host string, number, from, stood int) *buffer {
 		}
 		if memory.Num <= 0 {
 			continue
+		}
+		if waiting.Kind == trace.NotObservable {
+			return nil // whether it is held without data does not show
 		}
 		if waiting.Num == 0 && n <= stood {
 			b.inside, b.before = n > from, n <= from

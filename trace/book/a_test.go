@@ -93,7 +93,6 @@ var changesA = []change{
 		},
 		also: map[string]string{
 			"B5": "data that arrived and are never acknowledged are data behind which the acknowledgment number stays",
-			"B8": "an ACK that acknowledges nothing new tells of no arrival",
 		},
 	},
 	{statement: "A8", name: "as it was", story: "plain", want: Contradicted},
@@ -136,8 +135,8 @@ func TestSectionAOnTheStories(t *testing.T) {
 		{"silent-host", "- r - h - - - - h r - -", "nothing crosses the link, so nothing shows that it was there"},
 		{"fresh-send", "- r h - - - - - - r - -", "no connect() at all, and the only send on a fresh socket"},
 		{"simultaneous-open", "h r - h - h - c h r h -", "two clients and no server"},
-		{"syn-cookies", "h r - h r h - c h r h -", "the ACK tells the server, not the SYN"},
-		{"full-accept-queue", "h r - h r h - c h r h -", "two of three connections begin with a cookie"},
+		{"syn-cookies", "h r - h r h - c h r ? -", "the ACK tells the server, not the SYN; the MSS that the cookie kept is not to be seen"},
+		{"full-accept-queue", "h r - h r h - c h r ? -", "two of three connections begin with a cookie"},
 		{"syn-lost", usual, "the second SYN crosses"},
 		{"synack-lost", usual, "two answers, one handshake"},
 		{"last-ack-lost", usual, "the second ACK ends the handshake"},
@@ -237,6 +236,13 @@ func TestSectionAOnOtherTraces(t *testing.T) {
 			n := e.control(t, e.call(t, "client", "connect", 1), "client", 1)
 			e.learn(n, trace.Change{Item: trace.ReceiveMemoryUsed}, trace.Value{Kind: trace.Number, Num: 4096})
 		}, Contradicted},
+		{"most of the data never arrive", "A7", "undelivered", func(*testing.T, *editor) {}, Contradicted},
+		{"the trace ends before it is clear what becomes of data sent again", "A7", "undelivered", func(t *testing.T, e *editor) {
+			sent := newRecord(e.t).sentAt
+			again := e.find(t, 0, func(ev *trace.Event) bool { return sent[ev.N] != nil && sent[ev.N].again })
+			e.t.Events = e.t.Events[:again]
+			e.t.End = trace.End{At: e.t.Events[again-1].At, Reason: trace.BrokenOff}
+		}, Holds},
 		{"only the limits are shown", "A8", "plain", func(t *testing.T, e *editor) {
 			for i := range e.t.Events {
 				if _, ok := e.t.Events[i].Detail.(*trace.Control); ok {
@@ -267,6 +273,35 @@ func TestSectionAOnOtherTraces(t *testing.T) {
 			e.forget(n, trace.SndWnd)
 			e.learn(n, trace.Change{Item: trace.SndWnd, By: trace.BySegment, Field: trace.FieldWindow}, trace.Value{Kind: trace.Number, Num: 29185})
 		}, Contradicted},
+		{"data bring RCV.NXT beyond themselves", "B19", "reordered", func(t *testing.T, e *editor) {
+			e.beyondData(1000)
+		}, Contradicted},
+		{"data bring RCV.NXT to before themselves", "B19", "reordered", func(t *testing.T, e *editor) {
+			e.beyondData(-3000)
+		}, Contradicted},
+		{"data close a gap, and RCV.NXT goes beyond them", "B19", "bad-link", func(*testing.T, *editor) {}, Refined},
+		{"as in a story that puts them in another order", "B20", "reordered", func(*testing.T, *editor) {}, Holds},
+		{"a window of 0 that nobody told is no knowledge", "B20", "plain", func(t *testing.T, e *editor) {
+			n := e.control(t, e.call(t, "client", "socket", 1), "client", 1)
+			e.learn(n, trace.Change{Item: trace.SndWnd}, trace.Value{Kind: trace.Number})
+		}, Holds},
+		{"a socket that measured no round trip is not of another maker", "B21", "no-delay", func(*testing.T, *editor) {}, NotExercised},
+		{"nor is one whose peer has no timestamps", "B21", "plain", func(t *testing.T, e *editor) {
+			for i := range e.t.Events {
+				if _, ok := e.t.Events[i].Detail.(*trace.Control); ok && e.t.Events[i].Host == "server" {
+					e.forget(i+1, trace.Timestamps, trace.TSRecent)
+				}
+			}
+		}, NotExercised},
+		{"one of many connections is not where an item is missing", "B21", "many", func(t *testing.T, e *editor) {
+			for i := range e.t.Events {
+				if ev := &e.t.Events[i]; ev.Host == "server" && ev.Socket == 2 {
+					if _, ok := ev.Detail.(*trace.Control); ok {
+						e.forget(i+1, trace.IRS)
+					}
+				}
+			}
+		}, NotExercised},
 		{"a stack that takes in a corrupted SYN", "B20", "plain", func(t *testing.T, e *editor) {
 			for i := range e.t.Events {
 				if a, ok := e.t.Events[i].Detail.(*trace.Arrived); ok && a.Packet.TCP.Flags == trace.SYN {
@@ -311,6 +346,19 @@ func TestTornTraces(t *testing.T) {
 					}
 				}
 				Ladder(tr)
+			}
+		}
+	}
+}
+
+// beyondData moves RCV.NXT wherever data brought it.
+func (e *editor) beyondData(by int64) {
+	for i := range e.t.Events {
+		if c, ok := e.t.Events[i].Detail.(*trace.Control); ok {
+			for j := range c.Changes {
+				if ch := &c.Changes[j]; ch.Item == trace.RcvNxt && ch.Field == trace.FieldData {
+					*ch = ch.With(ch.Old(), trace.Value{Kind: trace.Number, Num: ch.New().Num + by})
+				}
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func b7(r *record) Finding {
 		switch {
 		case s.packet.TCP.Urgent != 0:
 			right = append(right, s.n)
-		case !r.doubtful(s):
+		default:
 			wrong = append(wrong, s.n)
 		}
 	}
@@ -55,7 +55,7 @@ func b7(r *record) Finding {
 // which so much was sent. Usually, more often than not, data must have arrived by then.
 func b8(r *record) Finding {
 	var tells, empty, wrong []int
-	without := 0
+	without, unseen := 0, 0
 	for i, s := range r.segments {
 		tcp, m := &s.packet.TCP, &r.follow().sent[i]
 		switch {
@@ -65,15 +65,17 @@ func b8(r *record) Finding {
 		case m.peer == nil:
 			continue // what it can acknowledge is not in the trace
 		}
-		place := near(tcp.Ack, m.peer.iss, m.peerSent)
+		place := near(tcp.Ack, m.peer.iss, m.peerNxt)
 		data := place - 1
 		if m.peerFin > 0 && place > m.peerFin {
 			data--
 		}
 		switch {
-		case place < 1 || place > m.peerSent:
-			if !r.t.Header.Capture { // which can lack what was acknowledged, or have the end of the connection before
-				wrong = append(wrong, s.n)
+		case r.neverSent(s, m, place):
+			wrong = append(wrong, s.n)
+		case place < 1 || place > m.peerNxt:
+			if s.from.known && m.peer.known {
+				unseen++
 			}
 		case data > 0:
 			tells = append(tells, s.n)
@@ -84,12 +86,14 @@ func b8(r *record) Finding {
 	switch {
 	case len(wrong) > 0:
 		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B8.wrong", len(wrong))}
-	case len(tells)+len(empty) == 0:
-		return Finding{Observed: say("book.B8.none", len(r.segments))}
-	case len(tells) <= len(empty):
+	case unseen > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.B8.unseen", unseen)}
+	case len(tells) == 0:
+		return Finding{Observed: say("book.B8.none", len(empty), len(r.segments))}
+	case len(empty) > 0:
 		return Finding{Verdict: Refined, Evidence: empty, Observed: say("book.B8.empty", len(tells)+len(empty), len(empty), without)}
 	}
-	return Finding{Verdict: Holds, Evidence: append(tells, empty...), Observed: say("book.B8.seen", len(tells)+len(empty), len(tells), without)}
+	return Finding{Verdict: Holds, Evidence: tells, Observed: say("book.B8.seen", len(tells), without)}
 }
 
 // A writer is what the programs have given to a socket to send.
@@ -103,7 +107,7 @@ type writer struct {
 func (r *record) writers() map[socketKey]*writer {
 	all := map[socketKey]*writer{}
 	for _, c := range r.calls {
-		if !slices.Contains([]string{"send", "sendall", "write"}, c.call.Name) || c.socket == 0 {
+		if !sends(c.call.Name) || c.socket == 0 {
 			continue
 		}
 		octets := int64(max(c.call.Len, 0))
@@ -128,10 +132,29 @@ func (r *record) writers() map[socketKey]*writer {
 	return all
 }
 
-// of is what was given to the socket that an end was; nil: nothing.
+// octets are all that were given, at most.
+func (w *writer) octets() int64 {
+	if w == nil {
+		return 0
+	}
+	return w.given
+}
+
+// writerOf is what was given to the socket that an end was; nil: nothing.
 func writerOf(all map[socketKey]*writer, e *end) *writer { return all[socketKey{e.host, e.socket()}] }
 
-// b9 compares PSH with what the programs wrote: a segment with it must bring the end of a write, which is flushed by it.
+// neverSent reports whether a segment acknowledges up to a place that the other end had not sent at that moment. Of a capture, where
+// frames may be missing or out of order, it must be one that the other end never sent, and both SYNs must be there: else it
+// may speak of a connection before.
+func (r *record) neverSent(s *segment, m *moment, place int64) bool {
+	if r.t.Header.Capture {
+		return (place < 1 || place > m.peer.next) && s.from.known && r.complete(m.peer)
+	}
+	return place < 1 || place > m.peerNxt
+}
+
+// b9 compares PSH with what the programs wrote: a segment with it must bring the end of a write, which is flushed by it. That a
+// program asked for it cannot be: no call does, so that this cannot simply hold.
 func b9(r *record) Finding {
 	writers := r.writers()
 	var pushed, flushed, middle []int
@@ -156,11 +179,11 @@ func b9(r *record) Finding {
 	case len(pushed) == 0:
 		return Finding{Observed: say("book.B9.none")}
 	case len(middle) > 0:
-		return Finding{Verdict: Contradicted, Evidence: pushed, Observed: say("book.B9.middle", len(middle), len(pushed))}
+		return Finding{Verdict: Contradicted, Evidence: middle, Observed: say("book.B9.middle", len(middle), len(pushed))}
 	case len(flushed) == 0:
 		return Finding{Verdict: NotObservable, Observed: say("book.B9.hidden", len(pushed))}
 	}
-	return Finding{Verdict: Holds, Evidence: flushed, Observed: say("book.B9.seen", len(flushed))}
+	return Finding{Verdict: Refined, Evidence: flushed, Observed: say("book.B9.seen", len(flushed))}
 }
 
 // b10 looks what becomes of a connection when a reset reaches it, and which resets were for none. One whose number is not exactly
@@ -191,7 +214,7 @@ func b10(r *record) Finding {
 		if socket := r.socket(a.event.Host, a.event.Socket); socket != nil {
 			was = socket.At(a.n - 1).State
 		}
-		switch end := closed[a.n]; {
+		switch end := closed[closing{a.n, socketKey{a.event.Host, a.event.Socket}}]; {
 		case was == trace.NotObserved:
 			hidden++
 		case end == 0 && slices.Contains([]trace.State{trace.Listen, trace.Closed, trace.TimeWait}, was): // nothing to force down
@@ -221,7 +244,7 @@ func b10(r *record) Finding {
 // stranger reports whether a reset answers a segment that belongs to no connection of its sender: there is none, or the numbers
 // are not of the one that there is.
 func stranger(s *segment, m *moment) bool {
-	return s.event.Socket == 0 || !s.from.opened(s.n) || s.offset < 0 || s.offset > m.sent
+	return s.event.Socket == 0 || !s.from.opened(s.n) || s.offset < 0 || s.offset > m.sndNxt
 }
 
 // resets reports whether a reset that arrives has the number that must be heeded; in SYN-SENT it must acknowledge the SYN
@@ -231,16 +254,22 @@ func (a *arrival) resets(m *moment) bool {
 	if m.peer == nil {
 		return a.at.known && tcp.Flags.Has(trace.ACK) && tcp.Ack == a.at.iss.Add(1)
 	}
-	return tcp.Seq == m.peer.iss.Add(uint32(m.taken))
+	return !m.unsure && tcp.Seq == m.peer.iss.Add(uint32(m.rcvNxt))
 }
 
-// closed are the events by which the stack told that a socket had come to CLOSED, by their causes.
-func (r *record) closed() map[int]int {
-	all := map[int]int{}
+// A closing is a socket and what brought it to CLOSED.
+type closing struct {
+	cause  int
+	socket socketKey
+}
+
+// closed are the events by which the stack told that a socket had come to CLOSED.
+func (r *record) closed() map[closing]int {
+	all := map[closing]int{}
 	for i := range r.t.Events {
 		e := &r.t.Events[i]
 		if d, ok := e.Detail.(*trace.StateChange); ok && d.To == trace.Closed && d.Source != trace.Inferred && e.Cause != 0 {
-			all[e.Cause] = e.N
+			all[closing{e.Cause, socketKey{e.Host, e.Socket}}] = e.N
 		}
 	}
 	return all
@@ -257,11 +286,11 @@ func b11(r *record) Finding {
 	}
 	var syns, wrong, confirmed []int
 	others := 0
-	heard := map[*end]int{} // ends whose SYN the other acknowledged, with the first segment that did
+	acked := map[*end]int{} // ends whose SYN the other acknowledged, with the first segment that did
 	for i, s := range r.segments {
 		tcp, m := &s.packet.TCP, &r.follow().sent[i]
-		if m.peer != nil && tcp.Flags.Has(trace.ACK) && heard[m.peer] == 0 && near(tcp.Ack, m.peer.iss, m.peerSent) >= 1 && !tcp.Flags.Has(trace.RST) {
-			heard[m.peer] = s.n
+		if m.peer != nil && tcp.Flags.Has(trace.ACK) && acked[m.peer] == 0 && near(tcp.Ack, m.peer.iss, m.peerNxt) >= 1 && !tcp.Flags.Has(trace.RST) {
+			acked[m.peer] = s.n
 		}
 		if !tcp.Flags.Has(trace.SYN) {
 			continue
@@ -273,32 +302,44 @@ func b11(r *record) Finding {
 		}
 	}
 	pairs, recorded := 0, false
+	var hides []trace.Item
 	for _, e := range r.ends {
-		h := &e.hearing
-		if e.syn == nil || h.syn == nil || heard[e] == 0 || heard[h.syn.from] == 0 {
+		h := &e.tcb
+		if e.syn == nil || h.syn == nil || acked[e] == 0 || acked[h.syn.from] == 0 {
 			continue
 		}
 		pairs++
-		confirmed = append(confirmed, heard[e])
-		iss, sent := r.initial(e, trace.ISS)
-		irs, told := r.initial(e, trace.IRS)
-		if sent != 0 && iss != e.iss {
-			wrong = append(wrong, e.syn.n, sent)
-			others++
+		confirmed = append(confirmed, acked[e])
+		if !r.looksInto(e.host) || e.socket() == 0 {
+			continue
 		}
-		if told != 0 && irs != h.syn.packet.TCP.Seq {
-			wrong = append(wrong, h.syn.n, told)
-			others++
+		for _, own := range []struct {
+			item trace.Item
+			iss  trace.Seq
+			syn  *segment
+		}{{trace.ISS, e.iss, e.syn}, {trace.IRS, h.syn.packet.TCP.Seq, h.syn}} {
+			switch held, n := r.initial(e, own.item); {
+			case n == 0:
+				wrong = append(wrong, own.syn.n)
+				others++
+			case held.Kind != trace.Number:
+				hides = append(hides, own.item)
+			case trace.Seq(held.Num) != own.iss:
+				wrong = append(wrong, own.syn.n, n)
+				others++
+			default:
+				confirmed = append(confirmed, n)
+				recorded = true
+			}
 		}
-		confirmed = append(confirmed, sent, told)
-		recorded = recorded || sent != 0 && told != 0
 	}
-	confirmed = slices.DeleteFunc(confirmed, func(n int) bool { return n == 0 })
 	switch {
 	case len(wrong) > 0:
 		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B11.wrong", others, len(syns))}
 	case pairs == 0:
 		return Finding{Observed: say("book.B11.none", len(syns))}
+	case len(hides) > 0:
+		return unseen(hides)
 	}
 	if !recorded {
 		return Finding{Verdict: Holds, Evidence: append(confirmed, syns...), Observed: say("book.B11.wire", len(syns), pairs/2)}
@@ -306,28 +347,29 @@ func b11(r *record) Finding {
 	return Finding{Verdict: Holds, Evidence: append(confirmed, syns...), Observed: say("book.B11.seen", len(syns), pairs/2)}
 }
 
-// initial is the number that the socket of an end first held as an item, with the N of the event that tells; 0: none does, or
-// it was taken from segments.
-func (r *record) initial(e *end, i trace.Item) (trace.Seq, int) {
-	if !r.looksInto(e.host) {
-		return 0, 0
-	}
+// initial is the first value that the socket of an end had for an item, with the N of the event that tells; 0: none does.
+func (r *record) initial(e *end, i trace.Item) (trace.Value, int) {
 	for _, n := range r.controls[socketKey{e.host, e.socket()}] {
 		changes := r.t.Event(n).Detail.(*trace.Control).Changes
 		for j := range changes {
-			if c := &changes[j]; c.Item == i && c.New().Kind == trace.Number {
-				return trace.Seq(c.New().Num), n
+			if c := &changes[j]; c.Item == i && c.New().Kind != trace.None {
+				return c.New(), n
 			}
 		}
 	}
-	return 0, 0
+	return trace.Value{}, 0
+}
+
+// ends reports whether a call ends the sending on its socket: close(), or shutdown() of more than reading.
+func (c *call) ends() bool {
+	return c.call.Name == "close" || c.call.Name == "shutdown" && c.call.Text != "SHUT_RD"
 }
 
 // b12 looks for the call that each FIN says, and whether the connection was at its end with it: one side may go on sending.
 func b12(r *record) Finding {
-	said := map[socketKey]int{} // the N of the first close() or shutdown()
+	said := map[socketKey]int{} // the N of the first call that says that no more data come
 	for _, c := range r.calls {
-		if key := (socketKey{c.event.Host, c.socket}); (c.call.Name == "close" || c.call.Name == "shutdown") && said[key] == 0 {
+		if key := (socketKey{c.event.Host, c.socket}); c.ends() && said[key] == 0 {
 			said[key] = c.n
 		}
 	}
@@ -343,10 +385,10 @@ func b12(r *record) Finding {
 		if tcp.DataLen == 0 || tcp.Flags.Has(trace.RST) {
 			continue
 		}
-		if m.fin > 0 && s.dataFrom()+int64(tcp.DataLen) > m.fin && !r.doubtful(s) {
+		if m.fin > 0 && s.dataFrom()+int64(tcp.DataLen) > m.fin {
 			behind = append(behind, s.n)
 		}
-		if m.peerFin > 0 && !s.again && near(tcp.Ack, m.peer.iss, m.peerSent) > m.peerFin {
+		if m.peerFin > 0 && !s.again && near(tcp.Ack, m.peer.iss, m.peerNxt) > m.peerFin {
 			open = append(open, s.n)
 		}
 	}

@@ -94,6 +94,7 @@ func (s *segment) fastOpen() bool {
 func b19(r *record) Finding {
 	var all, own, untrue []int
 	var count [3]int // by Bringer
+	var hides []trace.Item
 	hidden, stands := false, false
 	for key, numbers := range r.controls {
 		if !r.showsControl(key.host) {
@@ -106,6 +107,7 @@ func b19(r *record) Finding {
 			for i := range changes {
 				c := &changes[i]
 				if c.New().Kind == trace.NotObservable {
+					hides = append(hides, c.Item) // who would have brought it does not show
 					continue
 				}
 				all = once(all, n)
@@ -123,14 +125,16 @@ func b19(r *record) Finding {
 	switch {
 	case len(untrue) > 0:
 		return Finding{Verdict: Contradicted, Evidence: untrue, Observed: say("book.B19.untrue", len(untrue))}
-	case stands && (app == 0 || peer == 0):
+	case stands && (app == 0 || peer == 0) && len(hides) == 0 && len(all) > 0:
 		return Finding{Verdict: Contradicted, Evidence: all, Observed: say("book.B19.one-source", app, peer)}
-	case len(own) > 0:
+	case len(own) > 0 && (len(hides) == 0 || app > 0 && peer > 0):
 		return Finding{Verdict: Refined, Evidence: own, Observed: say("book.B19.third", app, peer, stack)}
+	case len(hides) > 0:
+		return unseen(hides)
 	case len(all) > 0:
 		return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B19.two", app, peer)}
 	case hidden || !r.showsControls() && len(r.segments)+len(r.calls) > 0:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+		return unseen(nil)
 	}
 	return Finding{Observed: say("book.B19.none")}
 }
@@ -138,7 +142,7 @@ func b19(r *record) Finding {
 // b20 goes through all that sockets recorded of a peer and asks which header brought it, or which call. Nothing may be left over.
 func b20(r *record) Finding {
 	var held, over []int
-	var items []trace.Item
+	var items, hides []trace.Item
 	headers, calls := 0, 0
 	hidden := false
 	for key, numbers := range r.controls {
@@ -154,11 +158,12 @@ func b20(r *record) Finding {
 				if c.Item == trace.ISS {
 					iss = c.New()
 				}
-				// SND.UNA tells what the peer has acknowledged, which at first is nothing.
-				if !says(c) || !aboutPeer(c.Item) && (c.Item != trace.SndUna || c.New() == iss) {
-					continue
-				}
+				acknowledged := c.Item == trace.SndUna && c.New() != iss // at first the peer has acknowledged nothing
 				switch {
+				case !c.Item.AboutPeer() && !acknowledged:
+				case c.New().Kind == trace.NotObservable, acknowledged && iss.Kind == trace.NotObservable && c.By == trace.ByStack:
+					hides = append(hides, c.Item)
+				case !says(c):
 				case c.By == trace.BySegment && r.brings(c):
 					headers++
 					held = once(held, r.t.Event(n).Cause, n)
@@ -174,10 +179,12 @@ func b20(r *record) Finding {
 	switch {
 	case len(over) > 0:
 		return Finding{Verdict: Contradicted, Evidence: over, Observed: say("book.B20.left-over", rising(items))}
+	case len(hides) > 0:
+		return unseen(hides)
 	case headers > 0:
 		return Finding{Verdict: Holds, Evidence: held, Observed: say("book.B20.told", headers, calls)}
 	case hidden || !r.showsControls() && len(r.segments) > 0:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+		return unseen(nil)
 	}
 	return Finding{Observed: say("book.B20.none")}
 }
@@ -185,18 +192,36 @@ func b20(r *record) Finding {
 // common is what every maker's sockets hold: what netstat shows, the state aside, which is no item.
 var common = [...]trace.Item{trace.Protocol, trace.LocalAddress, trace.LocalPort, trace.RemoteAddress, trace.RemotePort}
 
-// b21 compares the items that the connections of the two hosts hold.
+// standing reports whether a stack that keeps an item holds it of every connection that stands. Else it need not come to: by an option
+// of the peer's, a measurement, an error, or because it is a listener's.
+func standing(i trace.Item) bool {
+	switch i {
+	case trace.SendMSS, trace.SndWindShift, trace.RcvWindShift, trace.SACKPermitted, trace.Timestamps, trace.TSRecent,
+		trace.SRTT, trace.RTTVar, trace.Backlog, trace.SynQueue, trace.AcceptQueue, trace.PendingError:
+		return false
+	default:
+		return true
+	}
+}
+
+// b21 compares the items that the two hosts' stacks hold of connections that come to stand: what one holds of any of them, it keeps.
 func b21(r *record) Finding {
 	var hosts [2]string
 	for i := range min(len(r.t.Header.Hosts), len(hosts)) {
 		hosts[i] = r.t.Header.Hosts[i].Name
 	}
-	var has, hides [2][trace.NumItems]bool
+	var has [2][trace.NumItems]int // the event that brought it first; 0: none did
+	var hides, both, one, lacking []trace.Item
 	var evidence []int
 	stood, hidden := [2]int{}, false
+	looked := map[socketKey]bool{}
 	for _, e := range r.ends {
 		side := slices.Index(hosts[:], e.host)
 		number := e.socket()
+		if looked[socketKey{e.host, number}] {
+			continue
+		}
+		looked[socketKey{e.host, number}] = true
 		at := r.stood(e.host, number)
 		if side < 0 || at == 0 {
 			continue
@@ -210,44 +235,44 @@ func b21(r *record) Finding {
 		for _, n := range r.controls[socketKey{e.host, number}] {
 			changes := r.t.Event(n).Detail.(*trace.Control).Changes
 			for i := range changes {
-				switch changes[i].New().Kind {
-				case trace.None:
-				case trace.NotObservable:
-					hides[side][changes[i].Item] = true
-				default:
-					has[side][changes[i].Item] = true
-					evidence = once(evidence, n)
+				switch c := &changes[i]; {
+				case c.New().Kind == trace.NotObservable:
+					hides = append(hides, c.Item)
+				case c.New().Kind != trace.None && has[side][c.Item] == 0:
+					has[side][c.Item] = n
+					evidence = append(evidence, n)
 				}
 			}
 		}
 	}
 	switch {
 	case hidden:
-		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+		return unseen(nil)
 	case stood[0] == 0 || stood[1] == 0:
 		return Finding{Observed: say("book.B21.no-connection")}
 	}
-	var both, one, lacking []trace.Item
+	hides = rising(hides)
 	for i := range trace.Item(trace.NumItems) {
-		switch {
-		case has[0][i] && has[1][i]:
+		_, isHidden := slices.BinarySearch(hides, i)
+		switch client, server := has[0][i] != 0, has[1][i] != 0; {
+		case client && server:
 			both = append(both, i)
-		case !has[0][i] && !has[1][i], hides[0][i] || hides[1][i], i == trace.PendingError:
-			// Neither has it; or that one has it is not to be seen; or nothing went wrong there.
-		default:
-			one = append(one, i)
-		}
-	}
-	for _, i := range common {
-		if !slices.Contains(both, i) {
+		case isHidden:
+		case slices.Contains(common[:], i):
 			lacking = append(lacking, i)
+		case client != server && standing(i):
+			one = append(one, i)
 		}
 	}
 	switch {
 	case len(lacking) > 0:
 		return Finding{Verdict: Contradicted, Evidence: evidence, Observed: say("book.B21.lacking", lacking)}
+	case slices.ContainsFunc(common[:], func(i trace.Item) bool { return !slices.Contains(both, i) }):
+		return unseen(hides)
 	case len(one) > 0:
 		return Finding{Verdict: Holds, Evidence: evidence, Observed: say("book.B21.differ", len(both), one)}
+	case slices.ContainsFunc(hides, standing):
+		return unseen(hides)
 	}
 	return Finding{Observed: say("book.B21.same", len(both))}
 }
@@ -268,7 +293,7 @@ func (r *record) brings(c *trace.Change) bool {
 
 // A told is what has to be known of a socket to check what it is told.
 type told struct {
-	shift   int64          // Snd.Wind.Shift
+	shift   trace.Value    // Snd.Wind.Shift
 	una     trace.Value    // SND.UNA
 	pending map[string]int // blocking calls that have not come back, by name
 }
@@ -276,8 +301,10 @@ type told struct {
 // maxShift is the largest shift count that counts (RFC 7323, Section 2.3).
 const maxShift = 14
 
-// blocking are the calls that may do their work long after they were made.
-var blocking = map[string]bool{"accept": true, "connect": true, "recv": true, "recvall": true, "send": true, "sendall": true}
+// blocks reports whether a call may do its work long after it was made.
+func blocks(name string) bool {
+	return name == "accept" || name == "connect" || sends(name) || receives(name)
+}
 
 // check goes through all changes and names those that were not brought by whom they name.
 func (r *record) check() map[*trace.Change]bool {
@@ -294,11 +321,11 @@ func (r *record) check() map[*trace.Change]bool {
 		e := &r.t.Events[i]
 		switch d := e.Detail.(type) {
 		case *trace.Call:
-			if blocking[d.Name] {
+			if blocks(d.Name) {
 				at(e.Host, e.Socket).pending[d.Name]++
 			}
 		case *trace.Return:
-			if c := r.callOf[d.Call]; c != nil && blocking[c.call.Name] {
+			if c := r.callOf[d.Call]; c != nil && blocks(c.call.Name) {
 				at(c.event.Host, c.event.Socket).pending[c.call.Name]--
 			}
 		case *trace.Control:
@@ -307,7 +334,7 @@ func (r *record) check() map[*trace.Change]bool {
 			for j := range d.Changes {
 				switch c := &d.Changes[j]; c.Item {
 				case trace.SndWindShift:
-					s.shift = c.New().Num
+					s.shift = c.New()
 				case trace.SndUna:
 					s.una = c.New()
 				default:
@@ -333,7 +360,7 @@ func (s *told) told(r *record, e *trace.Event, c *trace.Change, una trace.Value)
 			return false
 		}
 		a, ok := cause.Detail.(*trace.Arrived)
-		return ok && s.inField(a.Packet, c, una)
+		return ok && s.inField(a.Packet, c, una) && (c.Field != trace.FieldData || c.Item != trace.RcvNxt || r.joins(cause.N, c.New()))
 	case trace.ByApplication:
 		if call := r.callOf[e.Cause]; call != nil && call.event.Host == e.Host && calls(call.call, c) {
 			return true
@@ -349,6 +376,22 @@ func (s *told) told(r *record, e *trace.Event, c *trace.Change, una trace.Value)
 	return true
 }
 
+// joins reports whether RCV.NXT can have a value that data brought which arrived with event n: one past all that has arrived by then,
+// data included that had come out of order. Where the trace does not tell, it is one past these data.
+func (r *record) joins(n int, v trace.Value) bool {
+	at, found := slices.BinarySearchFunc(r.arrivals, n, func(a arrival, n int) int { return a.n - n })
+	if !found || v.Kind != trace.Number || r.t.Header.Capture {
+		return false
+	}
+	a := &r.arrivals[at]
+	joined := r.follow().joined[at]
+	if joined[1] == 0 {
+		return v.Num == int64(a.packet.TCP.Seq.Add(a.packet.TCP.Len()))
+	}
+	place := near(trace.Seq(v.Num), a.of.from.iss, joined[1])
+	return place >= joined[0] && place <= joined[1]
+}
+
 // calls reports whether a call brings a change: as its argument, or as what it does.
 func calls(call *trace.Call, c *trace.Change) bool {
 	is := func(items ...trace.Item) bool { return slices.Contains(items, c.Item) }
@@ -358,24 +401,24 @@ func calls(call *trace.Call, c *trace.Change) bool {
 	addressed := func(address, port trace.Item) bool {
 		return is(address) && c.New().Text == call.Addr.Addr().String() || is(port) && c.New().Num == int64(call.Addr.Port())
 	}
-	switch call.Name {
-	case "socket":
+	switch name := call.Name; {
+	case name == "socket":
 		return is(trace.Protocol)
-	case "bind":
+	case name == "bind":
 		return addressed(trace.LocalAddress, trace.LocalPort)
-	case "connect":
+	case name == "connect":
 		return addressed(trace.RemoteAddress, trace.RemotePort)
-	case "listen":
+	case name == "listen":
 		return is(trace.Backlog)
-	case "accept":
+	case name == "accept":
 		return is(trace.AcceptQueue)
-	case "send", "sendall":
+	case sends(name):
 		return is(trace.SendBufferUsed, trace.SndNxt)
-	case "recv", "recvall":
+	case receives(name):
 		return is(trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.RcvWnd)
-	case "setsockopt":
+	case name == "setsockopt":
 		return is(trace.SendBufferLimit, trace.ReceiveBufferLimit)
-	case "shutdown", "close", "abort":
+	case name == "shutdown", name == "close", name == "abort":
 		return is(trace.SndNxt, trace.SendBufferUsed, trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.SynQueue, trace.AcceptQueue, trace.Backlog)
 	}
 	return false
@@ -410,14 +453,25 @@ func (s *told) inField(p *trace.Packet, c *trace.Change, una trace.Value) bool {
 		}
 		// What is acknowledged leaves the buffer; a SYN or a FIN was not in it.
 		acked, freed := int64(seg.Ack.Sub(trace.Seq(una.Num))), c.Old().Num-v.Num
+		fits := una.Kind == trace.NotObservable || una.Kind == trace.Number && (freed == acked || freed+1 == acked)
 		return c.Item == trace.SndUna && v.Num == int64(seg.Ack) || c.Item == trace.ISS && v.Num == before(seg.Ack) ||
-			c.Item == trace.SendBufferUsed && una.Kind == trace.Number && freed > 0 && (freed == acked || freed+1 == acked)
+			c.Item == trace.SendBufferUsed && freed > 0 && fits
 	case trace.FieldWindow:
-		shift := min(max(s.shift, 0), maxShift)
-		if seg.Flags.Has(trace.SYN) {
-			shift = 0
+		least, most := int64(0), int64(0) // shifts
+		switch {
+		case seg.Flags.Has(trace.SYN):
+		case s.shift.Kind == trace.NotObservable:
+			most = maxShift
+		default:
+			least = min(max(s.shift.Num, 0), maxShift)
+			most = least
 		}
-		return c.Item == trace.SndWnd && v.Num == int64(seg.Window)<<shift
+		for shift := least; shift <= most; shift++ {
+			if c.Item == trace.SndWnd && v.Num == int64(seg.Window)<<shift {
+				return true
+			}
+		}
+		return false
 	case trace.FieldMSS:
 		mss, ok := seg.Options.MSS()
 		return c.Item == trace.SendMSS && ok && v.Num == int64(mss)
@@ -430,7 +484,7 @@ func (s *told) inField(p *trace.Packet, c *trace.Change, una trace.Value) bool {
 		value, _, ok := seg.Options.Timestamps()
 		return ok && (c.Item == trace.Timestamps && v.Num == 1 || c.Item == trace.TSRecent && v.Num == int64(value))
 	case trace.FieldData:
-		// RCV.NXT: data that had come out of order join behind these.
+		// How far RCV.NXT goes with them joins tells.
 		return seg.DataLen > 0 && slices.Contains([]trace.Item{trace.ReceiveBufferUsed, trace.ReceiveMemoryUsed, trace.RcvNxt}, c.Item)
 	case trace.FieldControlBits:
 		switch c.Item {

@@ -14,12 +14,6 @@ func tcpOctets(p *trace.Packet) []byte {
 	return p.Octets[from : from+p.TCP.HeaderLen]
 }
 
-// doubtful reports whether a segment of a capture may have been damaged before it was captured: it is no counterexample then. A
-// wrong checksum may also be one that the network card was to put right.
-func (r *record) doubtful(s *segment) bool {
-	return r.t.Header.Capture && s.packet.TCP.Checksum == trace.ChecksumBad
-}
-
 // phase is a phase of a connection as the book tells them.
 type phase uint8
 
@@ -77,7 +71,8 @@ func (r *record) answersStanding(s *segment, stands map[*end]bool) bool {
 	return sent != nil && stands[sent.from]
 }
 
-// b1 looks for segments of the three phases, and for packets of TCP that do not begin with its header.
+// b1 looks for segments of the three phases, and for packets of TCP that do not have its header in front of everything else of TCP.
+// In front of the packet it never is: IP's stands there, so that this cannot simply hold.
 func b1(r *record) Finding {
 	var broken, pieces []int
 	for i := range r.t.Events {
@@ -95,6 +90,12 @@ func b1(r *record) Finding {
 		}
 	}
 	var seen [3]int
+	var before []int // the N of what tells that a capture's earlier parts have the connect
+	for _, e := range r.ends {
+		if n := r.connectedBefore(e); n != 0 {
+			before = append(before, n)
+		}
+	}
 	all, short, long := make([]int, 0, len(r.segments)), 0, 0
 	for i, p := range r.phases() {
 		s := r.segments[i]
@@ -110,10 +111,21 @@ func b1(r *record) Finding {
 		return Finding{Verdict: Contradicted, Evidence: broken, Observed: say("book.B1.broken", len(broken))}
 	case len(pieces) > 0:
 		return Finding{Verdict: Refined, Evidence: pieces, Observed: say("book.B1.pieces", len(pieces))}
+	case len(before) > 0 && !slices.Contains(seen[transferring:], 0):
+		return Finding{Verdict: Refined, Evidence: append(all, before...), Observed: say("book.B1.part", seen[transferring], seen[disconnecting], short, long)}
 	case slices.Contains(seen[:], 0):
 		return Finding{Observed: say("book.B1.phases", seen[connecting], seen[transferring], seen[disconnecting])}
 	}
-	return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B1.seen", seen[connecting], seen[transferring], seen[disconnecting], short, long)}
+	return Finding{Verdict: Refined, Evidence: all, Observed: say("book.B1.seen", seen[connecting], seen[transferring], seen[disconnecting], short, long)}
+}
+
+// connectedBefore is the N of the event which tells that an end was connected in an earlier part of a capture: that it knows both initial
+// numbers; 0: none does.
+func (r *record) connectedBefore(e *end) int {
+	if controls := r.controls[socketKey{e.host, e.socket()}]; r.t.Header.Capture && len(controls) > 0 && e.known && e.peerKnown && e.syn == nil {
+		return controls[0]
+	}
+	return 0
 }
 
 // protocolTCP is TCP's number in the IP header.
@@ -168,7 +180,7 @@ func b2(r *record) Finding {
 		all = append(all, s.n)
 		header := tcpOctets(s.packet)
 		for i := range bookFields {
-			if f := &bookFields[i]; f.read(header) != f.says(&s.packet.TCP) && !r.doubtful(s) {
+			if f := &bookFields[i]; f.read(header) != f.says(&s.packet.TCP) {
 				other = append(other, s.n)
 				used |= s.packet.TCP.Flags &^ bookFlags
 				if s.packet.TCP.Reserved != 0 {
@@ -187,51 +199,30 @@ func b2(r *record) Finding {
 	return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B2.seen", len(all))}
 }
 
-// ports are those of one socket, 0 where it has none.
-type ports struct{ local, remote uint16 }
-
-// portBook follows which sockets have which ports.
-type portBook struct {
-	// sockets have their last ports: a socket that closes forgets them, and may still send a reset.
-	sockets map[socketKey]*ports
-	// users are, by host and port, the numbers of the sockets that have a port now.
-	users map[string]map[uint16]map[int]bool
+// ownPorts are the ports that one socket has, 0 where it has none. A socket that closes forgets them, and may still send a reset:
+// they are its last ones.
+type ownPorts struct {
+	local, remote uint16
+	hidden        bool // the stack does not show one of them
 }
 
-// control takes in how the control information of a socket changed.
-func (b *portBook) control(key socketKey, changes []trace.Change) {
-	p := b.sockets[key]
-	if p == nil {
-		p = &ports{}
-		b.sockets[key] = p
-	}
+// learn takes in how the control information of the socket changed.
+func (p *ownPorts) learn(changes []trace.Change) {
 	for i := range changes {
-		c := &changes[i]
-		if c.Item != trace.LocalPort && c.Item != trace.RemotePort {
+		port := &p.local
+		switch changes[i].Item {
+		case trace.LocalPort:
+		case trace.RemotePort:
+			port = &p.remote
+		default:
 			continue
 		}
-		now, number := c.New(), uint16(0)
-		if now.Kind == trace.Number {
-			number = uint16(now.Num)
+		switch now := changes[i].New(); {
+		case now.Kind == trace.NotObservable:
+			p.hidden = true
+		case now.Kind == trace.Number && now.Num != 0:
+			*port = uint16(now.Num)
 		}
-		if c.Item == trace.RemotePort {
-			if number != 0 {
-				p.remote = number
-			}
-			continue
-		}
-		delete(b.users[key.host][p.local], key.number)
-		if number == 0 {
-			continue
-		}
-		p.local = number
-		if b.users[key.host] == nil {
-			b.users[key.host] = map[uint16]map[int]bool{}
-		}
-		if b.users[key.host][number] == nil {
-			b.users[key.host][number] = map[int]bool{}
-		}
-		b.users[key.host][number][key.number] = true
 	}
 }
 
@@ -244,20 +235,21 @@ func b3(r *record) Finding {
 	if !slices.ContainsFunc(r.t.Header.Hosts, func(h trace.HostInfo) bool { return r.looksInto(h.Name) }) {
 		return Finding{Verdict: NotObservable, Observed: say("book.B3.hidden", len(r.segments))}
 	}
-	b := portBook{sockets: map[socketKey]*ports{}, users: map[string]map[uint16]map[int]bool{}}
+	own, users := map[socketKey]*ownPorts{}, r.ports()
 	var right, wrong, nobody []int
+	hidden := 0
 	awaited := map[int]bool{} // by the N of the Sent: nobody had the port that it is for, as yet
 	for i := range r.t.Events {
 		e := &r.t.Events[i]
+		key := socketKey{e.Host, e.Socket}
 		switch d := e.Detail.(type) {
 		case *trace.Control:
-			b.control(socketKey{e.Host, e.Socket}, d.Changes)
-		case *trace.HostChange:
-			if d.What == trace.Reboot {
-				delete(b.users, e.Host)
+			if own[key] == nil {
+				own[key] = &ownPorts{}
 			}
+			own[key].learn(d.Changes)
 		case *trace.Arrived:
-			if awaited[e.Cause] && len(b.users[e.Host][d.Packet.TCP.DstPort]) > 0 {
+			if awaited[e.Cause] && len(users.at(e.N, e.Host, d.Packet.TCP.DstPort)) > 0 {
 				delete(awaited, e.Cause)
 			}
 		case *trace.Sent:
@@ -268,15 +260,16 @@ func b3(r *record) Finding {
 			tcp := &s.packet.TCP
 			there := endKey{s.from.host, s.from.local, s.from.remote}.other(r).host
 			here, far := r.looksInto(e.Host), r.looksInto(there)
-			p := b.sockets[socketKey{e.Host, e.Socket}]
-			switch {
+			switch p := own[key]; {
 			case !here && !far:
-			case here && p != nil && (p.local != tcp.SrcPort || p.remote != 0 && p.remote != tcp.DstPort):
-				wrong = append(wrong, e.N)
 			case here && p == nil:
 				nobody = append(nobody, e.N)
+			case here && p.hidden:
+				hidden++
+			case here && (p.local != tcp.SrcPort || p.remote != 0 && p.remote != tcp.DstPort):
+				wrong = append(wrong, e.N)
 			default:
-				if far && len(b.users[there][tcp.DstPort]) == 0 {
+				if far && len(users.at(e.N, there, tcp.DstPort)) == 0 {
 					awaited[e.N] = true
 				}
 				right = append(right, e.N)
@@ -295,6 +288,8 @@ func b3(r *record) Finding {
 		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B3.other", len(wrong))}
 	case len(nobody) > 0:
 		return Finding{Verdict: Refined, Evidence: nobody, Observed: say("book.B3.nobody", len(nobody))}
+	case hidden > 0:
+		return unseen([]trace.Item{trace.LocalPort, trace.RemotePort})
 	}
 	return Finding{Verdict: Holds, Evidence: right, Observed: say("book.B3.seen", len(right))}
 }
@@ -360,9 +355,10 @@ func (st *stream) repeats(place int64, octets []byte) bool {
 // b4 counts the octets that each end sends and compares the place of a segment's first octet with its sequence number. That
 // it is counted from a random number, and that a SYN takes one, the book does not say; nor that the octet of a probe is none of them.
 func b4(r *record) Finding {
+	sent := r.follow().sent
 	streams := map[*end]*stream{}
 	var order []*stream
-	unknown, other, probes := 0, 0, 0
+	unknown, other, probes, gaps := 0, 0, 0, 0
 	for i, s := range r.segments {
 		if s.packet.TCP.DataLen == 0 || s.packet.TCP.Flags.Has(trace.RST) {
 			continue
@@ -375,8 +371,12 @@ func b4(r *record) Finding {
 		}
 		st.data = append(st.data, s.n)
 		switch right := st.add(s); {
-		case right, r.doubtful(s):
-		case r.follow().sent[i].probed(s), r.t.Header.Capture && s.packet.TCP.DataLen == 1: // the answer may not have been captured
+		case right && s.from.tcb.fin > 0 && st.next > s.from.tcb.fin:
+			st.wrong = append(st.wrong, s.n) // behind all that there is
+		case right && s.from.gap && r.t.Header.Capture:
+			gaps++
+		case right:
+		case sent[i].probed(s), r.t.Header.Capture && s.packet.TCP.DataLen == 1: // the answer may not have been captured
 			probes++
 		default:
 			st.wrong = append(st.wrong, s.n)
@@ -402,6 +402,8 @@ func b4(r *record) Finding {
 		return Finding{Observed: say("book.no-data")}
 	case unknown > 0:
 		return Finding{Verdict: NotObservable, Observed: say("book.B4.unknown", unknown)}
+	case gaps > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.B4.gaps", gaps)}
 	case other+probes > 0:
 		return Finding{Verdict: Refined, Evidence: data, Observed: say("book.B4.counted", len(data), probes)}
 	}
@@ -409,18 +411,22 @@ func b4(r *record) Finding {
 }
 
 // b5 compares each acknowledgment number with what had reached its sender by then, whole and without a gap, less what it may have
-// thrown away. It counts one more than the book: the SYN, and the number itself is that of the next octet. In a capture only a number that fits can be told from
-// one that belongs to segments which were not captured.
+// thrown away. It counts one more than the book: the SYN, and the number itself is that of the next octet. In a capture what was sent may
+// arrive later, or never: a smaller number is no counterexample there.
 func b5(r *record) Finding {
 	var all, wrong, literal []int
-	octets := int64(0)
+	octets, unsure, unseen := int64(0), 0, 0
 	for i, s := range r.segments {
 		tcp, m := &s.packet.TCP, &r.follow().sent[i]
-		if !tcp.Flags.Has(trace.ACK) || tcp.Flags.Has(trace.RST) || m.peer == nil || m.unsure {
+		if !tcp.Flags.Has(trace.ACK) || tcp.Flags.Has(trace.RST) || m.peer == nil {
 			continue
 		}
-		switch place := near(tcp.Ack, m.peer.iss, m.taken); {
-		case place >= m.sure && place <= m.taken:
+		if m.unsure {
+			unsure++
+			continue
+		}
+		switch place := near(tcp.Ack, m.peer.iss, m.rcvNxt); {
+		case place >= m.rcvLeast && place <= m.rcvNxt:
 			all = append(all, s.n)
 			data := place - 1
 			if m.peerFin > 0 && place > m.peerFin {
@@ -430,13 +436,17 @@ func b5(r *record) Finding {
 			if tcp.Ack == trace.Seq(data) {
 				literal = append(literal, s.n)
 			}
-		case !r.t.Header.Capture:
+		case !r.t.Header.Capture, r.neverSent(s, m, place):
 			wrong = append(wrong, s.n)
+		case s.from.known && m.peer.known && place > m.rcvNxt:
+			unseen++
 		}
 	}
 	switch {
 	case len(wrong) > 0:
 		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B5.wrong", len(wrong), len(wrong)+len(all))}
+	case unseen > 0, octets == 0 && unsure > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.B5.unknown", unseen+unsure)}
 	case octets == 0:
 		return Finding{Observed: say("book.B5.no-data", len(all))}
 	case len(literal) < len(all):
@@ -457,7 +467,7 @@ func b6(r *record) Finding {
 		if tcp.DataLen > 0 {
 			data++
 		}
-		if broken(tcp.Options) && !r.doubtful(s) {
+		if broken(tcp.Options) {
 			wrong = append(wrong, s.n)
 		}
 	}

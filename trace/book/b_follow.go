@@ -1,28 +1,31 @@
 package book
 
 import (
+	"cmp"
 	"slices"
 
 	"connectlab/trace"
 )
 
-// A hearing is what one end has heard of the other up to a moment, by the segments that reached it whole. Places are counted
-// as segment.offset counts: the SYN has 0, the first octet of data 1.
-type hearing struct {
-	// syn is the SYN of the other end that reached this one. Addresses alone do not name the other end: one of a connection
-	// before may have had them.
-	syn *segment
-	// taken is one past the last place up to which all had arrived. A receiver may throw away what came with a gap before it, or
-	// beyond the window that it offered last: sure is one past the last place that it cannot have thrown away.
-	taken, sure, offered int64
-	// answered is the place that the other end acknowledged last, edge one past the last that it has allowed to send: places
-	// of this end. Zero: it has not answered yet.
-	answered, edge int64
-	// sent is one past the highest place that this end has sent itself, fin that of its FIN; 0: none yet.
-	sent, fin int64
-	// unsure: data came with the SYN, and the trace does not tell whether they were taken then.
+// A tcb has the sequence variables of one end's TCB up to a moment (RFC 9293, Section 3.3.1), by what it sent and by the segments that
+// reached it whole. They are places, counted as segment.offset counts: the SYN has 0, the first octet of data 1.
+type tcb struct {
+	// peer is the other end, by its SYN that reached this one. Addresses alone do not name the other end: one of a connection
+	// before may have had them. syn is that SYN; nil with a peer: an earlier part of the capture has it.
+	peer *end
+	syn  *segment
+	// rcvNxt is RCV.NXT: one past the last place up to which all had arrived. A receiver may throw away what came with a gap before
+	// it, or beyond rcvEdge, RCV.NXT+RCV.WND as it said last: rcvLeast is the least that RCV.NXT can be.
+	rcvNxt, rcvLeast, rcvEdge int64
+	// sndUna is SND.UNA, and sndEdge the highest SND.UNA+SND.WND: one past the last place that the other end has allowed to send.
+	// Zero: it has not answered yet.
+	sndUna, sndEdge int64
+	// sndNxt is SND.NXT, fin the place of the FIN that was sent; 0: none yet.
+	sndNxt, fin int64
+	// unsure: what had arrived is not known. Data came with the SYN, and the trace does not tell whether they were taken then;
+	// or there were more gaps than are kept.
 	unsure bool
-	beyond []span // what arrived with a gap before it, in order
+	beyond []span // what arrived with a gap before it, in order; none touches the next
 }
 
 // span are the places from the first up to, and without, the second. Behind them stands a FIN, or none.
@@ -31,37 +34,42 @@ type span struct {
 	fin      bool
 }
 
-// maxBeyond bounds the pieces that are kept with a gap before them, as a receiver does.
+// maxBeyond bounds the gaps that are followed in one direction at a time.
 const maxBeyond = 1024
 
-// A moment is what an end had heard when it sent a segment, or before one reached it: see hearing.
+// A moment is what the variables of an end were when it sent a segment, or before one reached it: see tcb.
 type moment struct {
-	taken, sure, answered, edge, sent, fin int64
-	// peer is the end that it has heard; nil: none. peerSent is one past the highest place which that has sent, peerFin that
-	// of its FIN.
-	peer              *end
-	peerSent, peerFin int64
-	unsure            bool
+	rcvNxt, rcvLeast, sndUna, sndEdge, sndNxt, fin int64
+	// peer is the end whose SYN has reached it; nil: none. peerNxt is its SND.NXT, peerFin the place of its FIN.
+	peer             *end
+	peerNxt, peerFin int64
+	unsure           bool
 }
 
 // probed reports whether a segment with data, sent at this moment, is a probe: a single octet that the other end had acknowledged
 // before. Nothing but an answer can come of it, and the octet need not be the one of its place (RFC 9293, Section 3.8.4).
 func (m *moment) probed(s *segment) bool {
-	return s.packet.TCP.DataLen == 1 && s.dataFrom() < m.answered
+	return s.packet.TCP.DataLen == 1 && s.dataFrom() < m.sndUna
 }
 
-// A followed is what every end has heard, moment after moment.
+// A followed has the variables of every end, moment after moment.
 type followed struct {
 	syns map[string]map[endKey]*segment // by host: those that reached addresses at which no end has answered yet
 	// sent are the moments when segments were sent, as record.segments; landed those when they arrived, as record.arrivals. A
 	// capture has no landed: what it knows of arrivals is a guess.
 	sent, landed []moment
+	// joined are the places between which RCV.NXT is behind each arrival, as record.arrivals: hearing.sure and hearing.taken; the zero
+	// value: not known. A capture has none.
+	joined [][2]int64
 }
 
 // follow goes through the trace, once.
 func (r *record) follow() *followed {
-	if r.heard == nil {
+	if r.followed == nil {
 		f := &followed{syns: map[string]map[endKey]*segment{}, sent: make([]moment, 0, len(r.segments))}
+		for _, e := range r.ends {
+			e.goOn()
+		}
 		arrived := 0
 		for i := range r.t.Events {
 			switch n := r.t.Events[i].N; d := r.t.Events[i].Detail.(type) {
@@ -75,6 +83,9 @@ func (r *record) follow() *followed {
 						f.landed = append(f.landed, r.arrivals[arrived].moment())
 					}
 					f.arrive(&r.arrivals[arrived], r.t.Header.Capture, r.early(&r.arrivals[arrived]))
+					if !r.t.Header.Capture {
+						f.joined = append(f.joined, r.arrivals[arrived].joined())
+					}
 					arrived++
 				}
 			case *trace.HostChange:
@@ -84,20 +95,26 @@ func (r *record) follow() *followed {
 			default:
 			}
 		}
-		r.heard = f
+		r.followed = f
 	}
-	return r.heard
+	return r.followed
+}
+
+// complete reports whether a trace has all that an end ever sent. A capture can lack some: it has all where nothing is missing
+// between SYN and FIN.
+func (r *record) complete(e *end) bool {
+	return !r.t.Header.Capture || e.known && !e.gap && e.tcb.fin > 0
 }
 
 // opened reports whether an end had sent its SYN when event n happened.
 func (e *end) opened(n int) bool { return e.syn != nil && e.syn.n <= n }
 
 // moment is what an end knows now.
-func (h *hearing) moment() moment {
-	m := moment{taken: h.taken, sure: h.sure, answered: h.answered, edge: h.edge, sent: h.sent, fin: h.fin, unsure: h.unsure}
-	if h.syn != nil {
-		m.peer = h.syn.from
-		m.peerSent, m.peerFin = m.peer.hearing.sent, m.peer.hearing.fin
+func (t *tcb) moment() moment {
+	m := moment{rcvNxt: t.rcvNxt, rcvLeast: t.rcvLeast, sndUna: t.sndUna, sndEdge: t.sndEdge, sndNxt: t.sndNxt, fin: t.fin, unsure: t.unsure}
+	if t.peer != nil {
+		m.peer = t.peer
+		m.peerNxt, m.peerFin = m.peer.tcb.sndNxt, m.peer.tcb.fin
 	}
 	return m
 }
@@ -107,49 +124,57 @@ func (a *arrival) moment() moment {
 	if a.at == nil {
 		return moment{}
 	}
-	return a.at.hearing.moment()
+	return a.at.tcb.moment()
+}
+
+// joined are the places between which RCV.NXT is at the end that a segment has reached; the zero value: that is not known.
+func (a *arrival) joined() [2]int64 {
+	if a.at == nil || a.of == nil || a.at.tcb.unsure || a.at.tcb.peer != a.of.from {
+		return [2]int64{}
+	}
+	return [2]int64{a.at.tcb.rcvLeast, a.at.tcb.rcvNxt}
 }
 
 func (f *followed) send(s *segment) {
 	tcp := &s.packet.TCP
-	h := &s.from.hearing
+	t := &s.from.tcb
 	if tcp.Flags.Has(trace.RST) { // leaves nothing behind
-		once := *h
-		h = &once
+		once := *t
+		t = &once
 	}
 	key := endKey{s.from.host, s.from.local, s.from.remote}
-	if syn := f.syns[key.host][key]; h.syn == nil && syn != nil {
+	if syn := f.syns[key.host][key]; t.peer == nil && syn != nil {
 		if tcp.Flags.Has(trace.ACK) {
-			h.hear(s.from, syn, syn.packet)
+			t.synchronize(s.from, syn, syn.packet)
 		}
 		if s.from.opened(s.n) || tcp.Flags.Has(trace.RST) { // else it may be answered once more
 			delete(f.syns[key.host], key)
 		}
 	}
-	f.sent = append(f.sent, h.moment())
+	f.sent = append(f.sent, t.moment())
 	behind := s.offset + int64(tcp.Len())
-	h.sent = max(h.sent, behind)
+	t.sndNxt = max(t.sndNxt, behind)
 	if tcp.Flags.Has(trace.FIN) {
-		h.fin = behind - 1
+		t.fin = behind - 1
 	}
-	h.tell(s.from, tcp)
+	t.tell(s.from, tcp)
 }
 
 // tell takes in what the end itself acknowledges and offers.
-func (h *hearing) tell(from *end, tcp *trace.Segment) {
-	if h.syn == nil || !tcp.Flags.Has(trace.ACK) {
+func (t *tcb) tell(from *end, tcp *trace.Segment) {
+	if t.peer == nil || !tcp.Flags.Has(trace.ACK) {
 		return
 	}
-	place := near(tcp.Ack, h.syn.from.iss, h.taken)
-	if place > h.taken {
+	place := near(tcp.Ack, t.peer.iss, t.rcvNxt)
+	if place > t.rcvNxt {
 		return
 	}
-	h.sure = max(h.sure, place)
+	t.rcvLeast = max(t.rcvLeast, place)
 	shift := uint8(0)
 	if !tcp.Flags.Has(trace.SYN) {
-		_, shift = h.scales(from)
+		_, shift = t.scales(from)
 	}
-	h.offered = place + int64(tcp.Window)<<shift
+	t.rcvEdge = place + int64(tcp.Window)<<shift
 }
 
 func (f *followed) arrive(a *arrival, capture, early bool) {
@@ -164,22 +189,22 @@ func (f *followed) arrive(a *arrival, capture, early bool) {
 	if a.at == nil || !tcp.Flags.Has(trace.ACK) {
 		return
 	}
-	h := &a.at.hearing
-	if h.syn == nil || h.syn.from != a.of.from {
+	t := &a.at.tcb
+	if t.peer == nil || t.peer != a.of.from {
 		return
 	}
-	shift, _ := h.scales(a.at)
-	h.answer(a.at, tcp, shift)
-	h.take(span{a.of.offset, a.of.offset + int64(tcp.DataLen), tcp.Flags.Has(trace.FIN)}, early)
+	shift, _ := t.scales(a.at)
+	t.answer(a.at, tcp, shift)
+	t.take(span{a.of.offset, a.of.offset + int64(tcp.DataLen), tcp.Flags.Has(trace.FIN)}, early)
 }
 
 // arriveSYN takes in a SYN: of an end that has heard none it is the one that it waited for, unless it acknowledges what was
 // never sent; else it may be the first of another connection, also where it came before and is now answered by another end.
 func (f *followed) arriveSYN(a *arrival) {
 	tcp := &a.packet.TCP
-	if a.at != nil && a.at.hearing.syn == nil && a.at.known {
+	if a.at != nil && a.at.tcb.peer == nil && a.at.known {
 		if !tcp.Flags.Has(trace.ACK) || tcp.Ack == a.at.iss.Add(1) {
-			a.at.hearing.hear(a.at, a.of, a.packet)
+			a.at.tcb.synchronize(a.at, a.of, a.packet)
 		}
 		return
 	}
@@ -188,8 +213,8 @@ func (f *followed) arriveSYN(a *arrival) {
 		f.syns[key.host] = map[endKey]*segment{}
 	}
 	f.syns[key.host][key] = a.of
-	if a.at != nil && a.at.hearing.syn != nil && a.at.hearing.syn.from == a.of.from {
-		a.at.hearing.answer(a.at, tcp, 0)
+	if a.at != nil && a.at.tcb.peer == a.of.from {
+		a.at.tcb.answer(a.at, tcp, 0)
 	}
 }
 
@@ -205,40 +230,52 @@ func (a *arrival) damaged() bool {
 	return a.packet.TCP.Checksum == trace.ChecksumBad || a.packet.IP.Checksum == trace.ChecksumBad
 }
 
-// hear binds a hearing to the end whose SYN has reached it. The window of a SYN is never scaled (RFC 7323, Section 2.2).
-func (h *hearing) hear(at *end, syn *segment, p *trace.Packet) {
-	h.syn, h.taken, h.sure, h.unsure = syn, 1, 1, p.TCP.DataLen > 0
+// synchronize begins with the end whose SYN has reached it. The window of a SYN is never scaled (RFC 7323, Section 2.2).
+func (t *tcb) synchronize(at *end, syn *segment, p *trace.Packet) {
+	t.peer, t.syn, t.rcvNxt, t.rcvLeast, t.unsure = syn.from, syn, 1, 1, p.TCP.DataLen > 0
 	if at.syn != nil {
-		h.offered = 1 + int64(at.syn.packet.TCP.Window)
+		t.rcvEdge = 1 + int64(at.syn.packet.TCP.Window)
 	}
-	h.answer(at, &p.TCP, 0)
+	t.answer(at, &p.TCP, 0)
+}
+
+// goOn begins with what an earlier part of the capture has shown of both ends.
+func (e *end) goOn() {
+	if e.before == nil || e.peer == nil || e.peer.before == nil || e.irs != e.peer.iss {
+		return
+	}
+	t := &e.tcb
+	t.peer = e.peer
+	t.rcvNxt = near(e.before.rcv, e.peer.iss, e.peer.before.nxt)
+	t.rcvLeast = t.rcvNxt
+	t.sndUna = near(e.before.una, e.iss, e.before.nxt)
 }
 
 // scales are the shifts of the windows that an end is told, and of those that it tells: those of the two SYNs, if both had the
 // option.
-func (h *hearing) scales(at *end) (told, tells uint8) {
-	if at.syn == nil || h.syn == nil {
+func (t *tcb) scales(at *end) (told, tells uint8) {
+	if at.syn == nil || t.syn == nil {
 		return 0, 0
 	}
 	tells, own := at.syn.packet.TCP.Options.WindowScale()
-	told, other := h.syn.packet.TCP.Options.WindowScale()
+	told, other := t.syn.packet.TCP.Options.WindowScale()
 	if !own || !other {
 		return 0, 0
 	}
-	return min(told, 14), min(tells, 14)
+	return min(told, maxShift), min(tells, maxShift)
 }
 
 // answer takes in the acknowledgment number and the window.
-func (h *hearing) answer(at *end, tcp *trace.Segment, shift uint8) {
+func (t *tcb) answer(at *end, tcp *trace.Segment, shift uint8) {
 	place := int64(1) // a SYN alone allows what comes behind this end's own SYN
 	if tcp.Flags.Has(trace.ACK) {
-		place = near(tcp.Ack, at.iss, h.sent)
-		if place > h.sent {
+		place = near(tcp.Ack, at.iss, t.sndNxt)
+		if place > t.sndNxt {
 			return
 		}
-		h.answered = max(h.answered, place)
+		t.sndUna = max(t.sndUna, place)
 	}
-	h.edge = max(h.edge, place+int64(tcp.Window)<<shift)
+	t.sndEdge = max(t.sndEdge, place+int64(tcp.Window)<<shift)
 }
 
 // near is the place of a number in a direction that begins with iss, as it stands nearest to another place.
@@ -247,33 +284,48 @@ func near(number, iss trace.Seq, place int64) int64 {
 }
 
 // take takes in what has arrived, early or with the connection up.
-func (h *hearing) take(s span, early bool) {
-	if s.from <= h.sure && s.to >= h.sure && !early {
-		h.sure = max(h.sure, min(s.to, h.offered))
-		if s.fin && s.to == h.sure {
-			h.sure++
+func (t *tcb) take(s span, early bool) {
+	if s.from <= t.rcvLeast && s.to >= t.rcvLeast && !early {
+		t.rcvLeast = max(t.rcvLeast, min(s.to, t.rcvEdge))
+		if s.fin && s.to == t.rcvLeast {
+			t.rcvLeast++
 		}
 	}
-	i, _ := slices.BinarySearchFunc(h.beyond, s, func(a, b span) int { return int(max(-1, min(1, a.from-b.from))) })
-	if s.from > h.taken {
-		if len(h.beyond) < maxBeyond && (s.to > s.from || s.fin) {
-			h.beyond = slices.Insert(h.beyond, i, s)
+	if s.from > t.rcvNxt {
+		if s.to > s.from || s.fin {
+			t.keep(s)
 		}
 		return
 	}
-	h.join(s)
+	t.join(s)
 	joined := 0
-	for joined < len(h.beyond) && h.beyond[joined].from <= h.taken {
-		h.join(h.beyond[joined])
+	for joined < len(t.beyond) && t.beyond[joined].from <= t.rcvNxt {
+		t.join(t.beyond[joined])
 		joined++
 	}
-	h.beyond = slices.Delete(h.beyond, 0, joined)
+	t.beyond = slices.Delete(t.beyond, 0, joined)
+}
+
+// keep keeps what has a gap before it, as one span with all that it touches.
+func (t *tcb) keep(s span) {
+	first, _ := slices.BinarySearchFunc(t.beyond, s.from, func(b span, from int64) int { return cmp.Compare(b.to, from) })
+	last := first
+	for last < len(t.beyond) && t.beyond[last].from <= s.to {
+		b := t.beyond[last]
+		s = span{min(s.from, b.from), max(s.to, b.to), s.fin && s.to >= b.to || b.fin && b.to >= s.to}
+		last++
+	}
+	if first == last && len(t.beyond) == maxBeyond {
+		t.unsure = true
+		return
+	}
+	t.beyond = slices.Replace(t.beyond, first, last, s)
 }
 
 // join takes in what begins at or before the place that all has arrived up to.
-func (h *hearing) join(s span) {
-	h.taken = max(h.taken, s.to)
-	if s.fin && s.to == h.taken {
-		h.taken++
+func (t *tcb) join(s span) {
+	t.rcvNxt = max(t.rcvNxt, s.to)
+	if s.fin && s.to == t.rcvNxt {
+		t.rcvNxt++
 	}
 }

@@ -2,6 +2,7 @@ package book
 
 import (
 	"bytes"
+	"slices"
 
 	"connectlab/trace"
 )
@@ -13,7 +14,7 @@ func b13(r *record) Finding {
 	writers := r.writers()
 	before := map[int]int64{} // by the N of an arrival: the edge that its receiver knew before
 	for i := range r.follow().landed {
-		before[r.arrivals[i].n] = r.follow().landed[i].edge
+		before[r.arrivals[i].n] = r.follow().landed[i].sndEdge
 	}
 	var within, beyond, probes, waited []int
 	unknown, scaled, most := 0, 0, int64(0)
@@ -27,17 +28,17 @@ func b13(r *record) Finding {
 		case m.peer == nil:
 			unknown++
 			continue
-		case m.probed(s), tcp.DataLen == 1 && s.offset == m.edge:
+		case m.probed(s), tcp.DataLen == 1 && s.offset == m.sndEdge && m.sndEdge == m.sndUna: // the window is 0
 			probes = append(probes, s.n)
 			continue
-		case to <= m.edge:
+		case to <= m.sndEdge:
 			within = append(within, s.n)
-			most = max(most, to-m.answered)
+			most = max(most, to-m.sndUna)
 		default:
 			beyond = append(beyond, s.n)
 			continue
 		}
-		if shift, _ := s.from.hearing.scales(s.from); shift > 0 {
+		if shift, _ := s.from.tcb.scales(s.from); shift > 0 {
 			scaled++
 		}
 		if edge, ok := before[s.event.Cause]; ok && !s.again && to <= edge && writerOf(writers, s.from).had(s.event.Cause, to) {
@@ -63,16 +64,12 @@ func (w *writer) had(n int, to int64) bool {
 	if w == nil {
 		return false
 	}
-	for i, end := range w.ends {
-		if end >= to {
-			return w.back[i] != 0 && w.back[i] < n
-		}
-	}
-	return false
+	i, _ := slices.BinarySearch(w.ends, to)
+	return i < len(w.ends) && w.back[i] != 0 && w.back[i] < n
 }
 
 // b14 looks what becomes of packets that were damaged on their way: nothing may come of one. One whose checksum fits by chance
-// passes for whole, and the error is not detected.
+// passes for whole, and the error is not detected; one that was sent with a wrong checksum shows an error where there is none.
 func b14(r *record) Finding {
 	heard := make([]bool, len(r.t.Events)+1) // by number: something came of the event
 	for i := range r.t.Events {
@@ -92,6 +89,7 @@ func b14(r *record) Finding {
 			continue // IP drops it, TCP never sees it
 		}
 		switch bad := a.packet.TCP.Checksum == trace.ChecksumBad; {
+		case bad && a.of != nil && !a.changed(): // it was sent so
 		case bad && !heard[a.n]:
 			dropped = append(dropped, a.n)
 		case bad:
@@ -101,8 +99,10 @@ func b14(r *record) Finding {
 		}
 	}
 	switch {
-	case r.t.Header.Capture && len(wrong) > 0:
-		return Finding{Verdict: NotObservable, Observed: say("book.B14.offload", len(wrong))}
+	case r.damaged > 0:
+		return Finding{Verdict: NotObservable, Observed: say("book.B14.offload", r.damaged)}
+	case len(wrong) > 0:
+		return Finding{Verdict: Contradicted, Evidence: wrong, Observed: say("book.B14.sent", len(wrong), len(r.segments))}
 	case len(heeded) > 0:
 		return Finding{Verdict: Contradicted, Evidence: heeded, Observed: say("book.B14.heeded", len(heeded), len(heeded)+len(dropped))}
 	case len(missed) > 0:
@@ -110,7 +110,7 @@ func b14(r *record) Finding {
 	case len(dropped) == 0:
 		return Finding{Observed: say("book.B14.none", len(r.segments))}
 	}
-	return Finding{Verdict: Holds, Evidence: dropped, Observed: say("book.B14.seen", len(dropped), len(r.segments)-len(wrong), len(r.segments))}
+	return Finding{Verdict: Holds, Evidence: dropped, Observed: say("book.B14.seen", len(dropped), len(r.segments))}
 }
 
 // changed reports whether the segment arrived otherwise than it was sent, as far as both were kept.
@@ -125,7 +125,7 @@ func b15(r *record) Finding {
 	var right, wrong []int
 	for _, s := range set {
 		switch to := s.dataFrom() + int64(s.packet.TCP.Urgent); {
-		case s.packet.TCP.Urgent == 0, r.doubtful(s): // points at nothing
+		case s.packet.TCP.Urgent == 0: // points at nothing
 		case to > s.from.next:
 			wrong = append(wrong, s.n)
 		default:
@@ -141,7 +141,8 @@ func b15(r *record) Finding {
 	return Finding{Verdict: Holds, Evidence: right, Observed: say("book.B15.seen", len(right))}
 }
 
-// b16 counts the segments outside the connect operation, and those of them that carry options. Rarely is at most one in ten.
+// b16 counts the segments outside the connect operation, and those of them that carry options. Rarely is no number: where none does it
+// is so, and where more do than do not it is not. Between them it is for the reader to say, by the counts.
 func b16(r *record) Finding {
 	var with, all []int
 	connect := 0
@@ -162,7 +163,7 @@ func b16(r *record) Finding {
 	switch {
 	case len(all) == 0:
 		return Finding{Observed: say("book.B16.none", len(r.segments))}
-	case 10*len(with) <= len(all):
+	case len(with) == 0:
 		return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B16.seen", len(with), len(all), connect)}
 	case 2*len(with) <= len(all):
 		return Finding{Verdict: Refined, Evidence: with, Observed: say("book.B16.seen", len(with), len(all), connect)}
@@ -181,7 +182,7 @@ func b17(r *record) Finding {
 		}
 		e := ends[s.from]
 		if e == nil {
-			e = &reach{given: writerOf(writers, s.from)}
+			e = &reach{given: writerOf(writers, s.from), shown: s.from.socket() != 0}
 			ends[s.from] = e
 			order = append(order, e)
 		}
@@ -197,8 +198,8 @@ func b17(r *record) Finding {
 	for _, e := range order {
 		data += len(e.data)
 		switch {
-		case e.given == nil:
-		case e.octets > e.given.given:
+		case !r.showsCalls() || !e.shown:
+		case e.octets > e.given.octets():
 			wrong = append(wrong, e.data...)
 		default:
 			right = append(right, e.data...)
@@ -222,5 +223,6 @@ type reach struct {
 	data   []int // the N of the segments that carry them, probes among them
 	probes int
 	octets int64
-	given  *writer // nil: not known
+	given  *writer // nil: nothing
+	shown  bool    // whose they are: the trace tells the socket
 }

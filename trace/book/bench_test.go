@@ -1,6 +1,8 @@
 package book
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -42,6 +44,43 @@ func BenchmarkJudge(b *testing.B) {
 			b.ReportMetric(float64(judged)/float64(recorded-bare), "judging/recording")
 			b.ReportMetric(float64(judged)/n, "judging-ns/op")
 			b.ReportMetric(float64(recorded)/n, "run-ns/op")
+		})
+	}
+}
+
+// BenchmarkJudgeConnections judges as many connections, one after the other, as its name says: an event must not cost more where there
+// are ten times as many.
+func BenchmarkJudgeConnections(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s, err := script.Parse("connections", fmt.Sprintf(`
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: repeat %d {
+    accept(3, ..., ...) = 4
+    sendall(4, 5) = 5
+    close(4) = 0
+}
+
+client: repeat %d {
+    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+    connect(3, server:80) = 0
+    recvall(3) = 5
+    close(3) = 0
+}
+`, n, n))
+			if err != nil {
+				b.Fatal(err)
+			}
+			r, err := script.Run(s, netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				Judge(r.Trace)
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(len(r.Trace.Events)), "ns/event")
 		})
 	}
 }

@@ -27,7 +27,7 @@ var sectionC = []*Statement{
 	},
 	{
 		ID: "C5", Text: "TCP asks IP to send, and IP sends from host to host.",
-		Source: "RFC 9293, Section 3.9.2", WireDecides: true, judge: c5,
+		Source: "RFC 9293, Section 3.9.2", judge: c5,
 	},
 	{
 		ID: "C6", Text: "The server's TCP finds the socket by the port in the header.",
@@ -103,7 +103,7 @@ func c1(r *record) Finding {
 	t := tallied(noConnect)
 	for _, c := range r.connects {
 		switch {
-		case c.first == nil:
+		case c.end == nil: // no SYN was sent
 		case !r.showsCalls():
 			t.add(NotObservable, inCapture)
 		case c.call == nil:
@@ -132,11 +132,11 @@ func c2(r *record) Finding {
 	t := tallied(noConnect)
 	for _, c := range r.connects {
 		switch {
-		case c.first == nil:
+		case c.end == nil: // no SYN was sent
 		case !r.showsCalls():
 			t.add(NotObservable, inCapture)
 		case c.call == nil: // C1 speaks of that
-		case !r.causes(c.call.n, c.first.n):
+		case !r.causes(c.call.n, c.first.n) && !r.released(c):
 			t.add(Contradicted, say("book.C2.no-cause", c.first.packet.TCP.Flags), c.call.n, c.first.n)
 		case inHeader(c.call.call.Addr) != c.first.packet.Destination():
 			t.add(Contradicted, say("book.C2.elsewhere", c.call.call.Addr, c.first.packet.Destination()), c.call.n, c.first.n)
@@ -145,6 +145,21 @@ func c2(r *record) Finding {
 		}
 	}
 	return t.Finding
+}
+
+// released reports whether the first segment of a try waited for the answer to the question which MAC address its destination has, and
+// went with it: another try may have asked before.
+func (r *record) released(c *connect) bool {
+	cause := r.t.Event(c.first.event.Cause)
+	if cause == nil || cause.N < c.call.n || cause.Host != c.host() {
+		return false
+	}
+	a, ok := cause.Detail.(*trace.Arrived)
+	if !ok {
+		return false
+	}
+	to := c.first.packet.Destination().Addr()
+	return a.Packet.Kind == trace.PacketARP && a.Packet.ARP.SenderIP == to || a.Packet.Neighbor() && a.Packet.ICMP.Target == to
 }
 
 // inHeader is an address as a header has it: without a zone, and an IPv4 address as one.
@@ -238,6 +253,8 @@ func c5(r *record) Finding {
 		for _, s := range c.syns {
 			ip := &s.packet.IP
 			switch {
+			case r.t.Header.Capture: // whose hosts have the addresses of the packets
+				t.add(NotObservable, say("book.C5.captured"))
 			case r.address(c.host()) == netip.Addr{}:
 				t.add(NotObservable, say("book.C5.no-address", c.host()))
 			case r.address(c.host()) != ip.Src:
@@ -299,7 +316,7 @@ func c6(r *record) Finding {
 		}
 		have := ports.at(a.n, host, port)
 		found := r.socket(host, a.event.Socket)
-		reset := r.answer(a, trace.RST)
+		reset := r.answer(a.n, trace.RST)
 		switch {
 		case found == nil && reset == nil:
 			t.add(NotExercised, say("book.C6.nobody", int(port)))
@@ -309,7 +326,7 @@ func c6(r *record) Finding {
 			t.add(Contradicted, say("book.C6.not-found", int(port)), a.n, reset.n)
 		case ports.of[socketKey{host, found.Number}] != port:
 			t.add(Contradicted, say("book.C6.other", int(port), found.Number, int(ports.of[socketKey{host, found.Number}])), a.n)
-		case stateOf(found, a.n) == trace.Listen:
+		case found.At(a.n).State == trace.Listen:
 			t.add(Holds, say("book.C6.listener", int(port), found.Number), a.n)
 		case len(have) > 1:
 			t.add(Refined, say("book.C6.four-tuple", len(have), int(port), found.Number), a.n)
@@ -320,14 +337,25 @@ func c6(r *record) Finding {
 	return t.Finding
 }
 
-// answer is the first segment with a control bit that an arrival was answered with; nil: there was none.
-func (r *record) answer(a *arrival, bit trace.Flags) *segment {
-	for n, last := a.n+1, r.settled(a.n); n <= last; n++ {
-		if s := r.sentAt[n]; s != nil && s.event.Cause == a.n && s.packet.TCP.Flags.Has(bit) {
-			return s
+// An answering is an arrival and a control bit of what it was answered with.
+type answering struct {
+	n   int
+	bit trace.Flags
+}
+
+// answer is the first segment with SYN or with RST that the arrival of number n was answered with; nil: there was none.
+func (r *record) answer(n int, bit trace.Flags) *segment {
+	if r.answers == nil {
+		r.answers = map[answering]*segment{}
+		for _, s := range r.segments {
+			for _, bit := range []trace.Flags{trace.SYN, trace.RST} {
+				if key := (answering{s.event.Cause, bit}); s.packet.TCP.Flags.Has(bit) && r.answers[key] == nil {
+					r.answers[key] = s
+				}
+			}
 		}
 	}
-	return nil
+	return r.answers[answering{n, bit}]
 }
 
 // c7: at a SYN the socket that was found records the peer's number (and its address and port, where it does not know them) and
@@ -353,13 +381,13 @@ func c7(r *record) Finding {
 			t.add(NotExercised, say("book.C7.nobody", int(a.packet.TCP.DstPort)))
 			continue
 		}
-		was := stateOf(found, a.n)
+		was := found.At(a.n).State
 		if was != trace.Listen && was != trace.SynSent {
 			continue // the SYN of a connection that is there, or was
 		}
 		e := r.received(a)
 		if e == nil {
-			if s := r.answer(a, trace.SYN); s != nil {
+			if s := r.answer(a.n, trace.SYN); s != nil {
 				t.add(Contradicted, say("book.C7.nothing", s.packet.TCP.Flags, found.Number, was), a.n, s.n)
 			}
 			continue
@@ -395,7 +423,7 @@ func (r *record) received(a *arrival) *trace.Event {
 // brought the others; hidden: the stack does not let us see one of them. A socket that connects itself knows address and port.
 func (r *record) unrecorded(a *arrival, socket int, was trace.State) (missing []trace.Item, controls []int, hidden bool) {
 	if was == trace.Listen {
-		missing = slices.Clone(remoteItems)
+		missing = slices.Clone(remoteItems[:])
 	}
 	missing = append(missing, trace.IRS)
 	all := r.controls[socketKey{a.event.Host, socket}]
@@ -406,12 +434,12 @@ func (r *record) unrecorded(a *arrival, socket int, was trace.State) (missing []
 			break
 		}
 		missing = slices.DeleteFunc(missing, func(item trace.Item) bool {
-			change := changed(e.Detail.(*trace.Control), item)
-			if change == nil || change.New().Kind == trace.None {
+			held := holding{n, changed(e.Detail.(*trace.Control), item)}
+			if held.change == nil || held.change.New().Kind == trace.None || !held.hidden() && !r.brings(held.change) {
 				return false
 			}
 			controls = append(controls, n)
-			hidden = hidden || change.New().Kind == trace.NotObservable
+			hidden = hidden || held.hidden()
 			return true
 		})
 	}
@@ -554,15 +582,6 @@ func (o *outcome) tell(e *trace.Event, connected bool) {
 	o.events = append(o.events, e.N)
 }
 
-// stateOf is the state that a socket was in when the event of number n had happened.
-func stateOf(s *trace.Socket, n int) trace.State {
-	at, _ := slices.BinarySearchFunc(s.Stays, n+1, func(stay trace.Stay, n int) int { return stay.N - n })
-	if at == 0 {
-		return trace.NotObserved
-	}
-	return s.Stays[at-1].State
-}
-
 // brokenOff reports whether the record breaks off before it could tell all that came of event n.
 func (r *record) brokenOff(n int) bool {
 	return r.t.End.Reason == trace.BrokenOff && r.settled(n) == len(r.t.Events)
@@ -571,7 +590,7 @@ func (r *record) brokenOff(n int) bool {
 // stateAt is the state of the socket that connects when event n had been dealt with.
 func (r *record) stateAt(c *connect, n int) trace.State {
 	if s := r.socket(c.host(), c.socket()); s != nil {
-		return stateOf(s, r.settled(n))
+		return s.At(r.settled(n)).State
 	}
 	return trace.NotObserved
 }
@@ -622,7 +641,7 @@ func c10(r *record) Finding {
 }
 
 // remoteItems are what a socket holds of the other side's address.
-var remoteItems = []trace.Item{trace.RemoteAddress, trace.RemotePort}
+var remoteItems = [...]trace.Item{trace.RemoteAddress, trace.RemotePort}
 
 // recorded returns the events by which the socket that connects got to know the server's address and port, as long as the try
 // went on: those before its answer that were true when it arrived, and those from then on. hidden: the stack does not let us see.
@@ -669,7 +688,8 @@ func changed(c *trace.Control, item trace.Item) *trace.Change {
 	return nil
 }
 
-// c11: behind the SYN,ACK the first segment of who connected, resets and repeated SYNs aside, acknowledges it.
+// c11: behind the SYN,ACK the first segment of who connected, resets and repeated SYNs aside, acknowledges it, and the data that
+// had arrived behind it by then, and no more.
 func c11(r *record) Finding {
 	t := tallied(noConnect)
 	for _, c := range r.connects {
@@ -694,13 +714,18 @@ func c11(r *record) Finding {
 				continue
 			}
 			evidence := append(numbers(answers...), s.n)
-			switch irs := answers[0].packet.TCP.Seq; {
+			most, known := r.acknowledgeable(s, answers[0].from)
+			switch place := int64(int32(tcp.Ack.Sub(answers[0].packet.TCP.Seq))); {
 			case !tcp.Flags.Has(trace.ACK):
 				t.add(Contradicted, say("book.C11.no-ack", tcp.Flags), evidence...)
-			case !irs.Less(tcp.Ack):
-				t.add(Contradicted, say("book.C11.other", int(int32(tcp.Ack.Sub(irs)))), evidence...)
+			case place < 1:
+				t.add(Contradicted, say("book.C11.other", int(place)), evidence...)
+			case place > most && !known:
+				t.add(NotObservable, say("book.C11.unseen", int(place)))
+			case place > most:
+				t.add(Contradicted, say("book.C11.ahead", int(place), int(most)), evidence...)
 			default:
-				t.add(Holds, say("book.C11.ack", tcp.Flags, int(tcp.Ack.Sub(irs))), evidence...)
+				t.add(Holds, say("book.C11.ack", tcp.Flags, int(place)), evidence...)
 			}
 			silent = false
 			break
@@ -712,11 +737,27 @@ func c11(r *record) Finding {
 	return t.Finding
 }
 
+// acknowledgeable is the place up to which all of the other end's octets had arrived when a segment was sent; of a capture, which does not
+// tell, the place up to which they were ever sent. known: no more of them can have arrived.
+func (r *record) acknowledgeable(s *segment, other *end) (place int64, known bool) {
+	if r.t.Header.Capture {
+		return other.next, r.complete(other)
+	}
+	at, _ := slices.BinarySearchFunc(r.segments, s.n, func(s *segment, n int) int { return s.n - n })
+	m := &r.follow().sent[at]
+	if m.peer != other {
+		return other.next, true // it has not heard the answer to which this is the answer
+	}
+	return m.rcvNxt, !m.unsure
+}
+
 // A flow is what went through a connection in one direction, from what calls say.
 type flow struct {
 	in, out  int64 // octets that calls handed over and got
 	open     bool  // a call that hands over had not come back, so that in may be more
 	drained  bool  // a call came to the end of the data
+	wanted   bool  // a call that gets waited for more to the end, or failed
+	cut      bool  // the socket that sends is in CLOSED in the end, so that nothing comes any more
 	arrived  int64 // octets that arrived without a gap
 	changed  *arrival
 	evidence []int
@@ -736,15 +777,13 @@ func c12(r *record) Finding {
 	puts, gets, accepted := map[socketKey][]*call{}, map[socketKey][]*call{}, map[socketKey]bool{}
 	for _, c := range r.calls {
 		key := socketKey{c.event.Host, c.socket}
-		switch c.call.Name {
-		case "send", "sendall", "write":
+		switch {
+		case sends(c.call.Name):
 			puts[key] = append(puts[key], c)
-		case "recv", "recvall", "read":
+		case receives(c.call.Name):
 			gets[key] = append(gets[key], c)
-		case "accept":
-			if c.ret != nil {
-				accepted[socketKey{c.event.Host, c.ret.Accepted}] = true
-			}
+		case c.call.Name == "accept" && c.ret != nil:
+			accepted[socketKey{c.event.Host, c.ret.Accepted}] = true
 		}
 	}
 	done := map[*end]bool{} // a peer is joined once
@@ -768,15 +807,16 @@ func c12(r *record) Finding {
 		t.add(NotExercised, say("book.C12.one-way"))
 		out := r.flow(c.end, puts[near], gets[far])
 		back := r.flow(c.end.peer, puts[far], gets[near])
+		out.cut, back.cut = r.isClosed(near), r.isClosed(far)
 		evidence := append(slices.Clone(out.evidence), back.evidence...)
-		far0 := r.socket(far.host, far.number)
+		answering := r.socket(far.host, far.number)
 		switch broken := firstBroken(&out, &back); {
 		case broken != nil && broken.changed != nil:
 			t.add(Contradicted, say("book.C12.octets", int(broken.changed.of.offset)), append(broken.evidence, broken.changed.n)...)
 		case broken != nil:
 			t.add(Contradicted, say("book.C12.lost", int(broken.in), int(broken.out)), broken.evidence...)
 		case !out.whole() || !back.whole():
-		case accepted[far] || far0 != nil && far0.Listener != 0:
+		case accepted[far] || answering != nil && answering.Listener != 0:
 			t.add(Refined, say("book.C12.new", int(out.out), int(back.out), far.number), evidence...)
 		default:
 			t.add(Holds, say("book.C12.joined", int(out.out), int(back.out), far.number), evidence...)
@@ -789,11 +829,17 @@ func c12(r *record) Finding {
 func firstBroken(flows ...*flow) *flow {
 	for _, f := range flows {
 		switch {
-		case f.changed != nil, f.out > f.arrived, !f.open && f.out > f.in, !f.open && f.drained && f.out < f.in:
+		case f.changed != nil, f.out > f.arrived, !f.open && f.out > f.in, !f.open && f.out < f.in && (f.drained || f.wanted && f.cut):
 			return f
 		}
 	}
 	return nil
+}
+
+// isClosed reports whether a socket was in CLOSED in the end, or gone.
+func (r *record) isClosed(key socketKey) bool {
+	s := r.socket(key.host, key.number)
+	return s != nil && (s.Gone != 0 || s.At(len(r.t.Events)).State == trace.Closed)
 }
 
 // flow follows the octets of one direction, from the calls that hand them over to those that get them.
@@ -834,9 +880,16 @@ func (r *record) flow(from *end, puts, gets []*call) flow {
 	}
 	f.arrived = next - 1
 	for _, c := range gets {
-		if c.ret == nil || c.call.Text == "MSG_PEEK" {
+		switch {
+		case c.ret == nil:
+			reader := r.socket(c.event.Host, c.socket)
+			f.wanted = f.wanted || reader != nil && reader.Gone == 0 // else a reboot has ended the program, too
+			f.evidence = append(f.evidence, c.n)
+			continue
+		case c.call.Text == "MSG_PEEK":
 			continue
 		}
+		f.wanted = f.wanted || c.ret.Errno != "" && c.ret.Errno != "EAGAIN" && c.ret.Errno != "EINTR"
 		f.evidence = append(f.evidence, c.retN)
 		got := max(c.ret.Result, 0) + c.ret.Count
 		f.out += got
@@ -847,7 +900,7 @@ func (r *record) flow(from *end, puts, gets []*call) flow {
 	return f
 }
 
-// c13: nothing but a close() of one of the two programs ends a connection.
+// c13: nothing but a close() of one of the two programs ends a connection: not what else cuts it behind one, either.
 func c13(r *record) Finding {
 	t := tallied(noConnect)
 	if len(r.connects) == 0 {
@@ -859,7 +912,7 @@ func c13(r *record) Finding {
 	}
 	closes := map[socketKey][]*call{}
 	for _, c := range r.calls {
-		if c.call.Name == "close" || c.call.Name == "abort" {
+		if c.call.Name == "close" {
 			key := socketKey{c.event.Host, c.socket}
 			closes[key] = append(closes[key], c)
 		}
@@ -893,16 +946,15 @@ func c13(r *record) Finding {
 			}
 		}
 		closed = rising(closed)
+		cut := slices.IndexFunc(over, func(n int) bool { return len(closed) > 0 && closed[0] < n && r.byClose(n) })
 		switch {
 		case len(over) == 0:
 			t.add(NotExercised, say("book.C13.lasts", r.t.End.At-r.t.Event(begun).At))
-		case len(closed) > 0 && closed[0] < over[0]:
+		case cut == 0:
 			t.add(Holds, say("book.C13.close", r.t.Event(closed[0]).At-r.t.Event(begun).At), append(closed, over[0])...)
+		case cut > 0:
+			t.add(Contradicted, r.endedBy(over[0]), over[:cut]...)
 		default:
-			if len(closed) > 0 {
-				at, _ := slices.BinarySearch(over, closed[0])
-				over = over[:at]
-			}
 			t.add(Contradicted, r.endedBy(over[0]), over...)
 		}
 	}
@@ -930,6 +982,28 @@ func (r *record) lifetime(key socketKey) (begun int, over []int) {
 		}
 	}
 	return begun, over
+}
+
+// byClose reports whether a state change by which a connection was no more, behind a close(), can come of it: of the call itself
+// or of the FINs. To cut it in another way are a reboot, a timer, a call that is no close(), and a reset, whoever sends it.
+func (r *record) byClose(n int) bool {
+	e := r.t.Event(n)
+	if e.Detail.(*trace.StateChange).To != trace.Closed {
+		return true
+	}
+	cause := r.t.Event(e.Cause)
+	if cause == nil {
+		return false
+	}
+	switch d := cause.Detail.(type) {
+	case *trace.Call:
+		return d.Name == "close"
+	case *trace.Arrived:
+		reset := d.Packet.Kind != trace.PacketTCP || d.Packet.TCP.Flags.Has(trace.RST)
+		return !reset && r.answer(cause.N, trace.RST) == nil
+	default:
+		return false
+	}
 }
 
 // endedBy says what a connection ended by, if not by close(): what stands behind the state change.

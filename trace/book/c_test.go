@@ -212,6 +212,15 @@ var casesC = []change{
 	{statement: "C2", name: "the call was given another port", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
 		e.t.Event(e.call(t, "client", "connect", 1)).Detail.(*trace.Call).Addr = netip.MustParseAddrPort("192.0.2.2:81")
 	}},
+	{statement: "C2", name: "two SYNs wait for one answer of ARP", story: "two-wait", want: Holds},
+	{statement: "C2", name: "or of neighbor discovery", story: "two-wait-ipv6", want: Holds},
+	{statement: "C2", name: "the answer came before the call", story: "two-wait", want: Contradicted, edit: func(t *testing.T, e *editor) {
+		second := e.find(t, e.segment(t, "client", trace.SYN, 1), func(ev *trace.Event) bool { _, ok := ev.Detail.(*trace.Sent); return ok })
+		call := e.call(t, "client", "connect", 2)
+		e.insert(second, trace.Event{N: -1, Socket: e.t.Event(call).Socket, Detail: e.t.Event(call).Detail})
+		e.insert(second, trace.Event{Socket: e.t.Event(call).Socket, Cause: e.t.Event(second).Cause, Detail: e.t.Event(second).Detail})
+		e.drop(second, call)
+	}},
 	{statement: "C2", name: "the call waits for nothing", story: "nonblocking", want: Holds},
 	{statement: "C3", name: "a second socket of the client has the source port", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
 		port := e.t.Event(e.segment(t, "client", trace.SYN, 1)).Detail.(*trace.Sent).Packet.TCP.SrcPort
@@ -248,6 +257,14 @@ var casesC = []change{
 		received := e.into(t, "server", trace.SynReceived)
 		control := e.t.Event(received + 1).Detail.(*trace.Control)
 		control.Changes = slices.DeleteFunc(control.Changes, func(c trace.Change) bool { return c.Item == trace.IRS })
+	}},
+	{statement: "C7", name: "the new socket has recorded another number than the peer's", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
+		e.items("server", 2, func(i trace.Item, n int64) int64 {
+			if i == trace.IRS {
+				n += 5
+			}
+			return n
+		})
 	}},
 	{statement: "C7", name: "the stack hides the peer's number", story: "plain", want: NotObservable, edit: func(t *testing.T, e *editor) {
 		control := e.t.Event(e.into(t, "server", trace.SynReceived) + 1).Detail.(*trace.Control)
@@ -308,6 +325,14 @@ var casesC = []change{
 			binary.BigEndian.PutUint32(tcp[8:], binary.BigEndian.Uint32(tcp[8:])-1)
 		})
 	}},
+	{statement: "C11", name: "the third segment acknowledges what never arrived", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
+		e.header(e.segment(t, "client", trace.ACK, 1), func(tcp []byte) {
+			binary.BigEndian.PutUint32(tcp[8:], binary.BigEndian.Uint32(tcp[8:])+1000)
+		})
+	}},
+	{statement: "C11", name: "the first that it sends back acknowledges data as well", story: "undelivered", want: Holds, edit: func(t *testing.T, e *editor) {
+		e.drop(e.segment(t, "client", trace.ACK, 1)) // the server sends first
+	}},
 	{statement: "C12", name: "more comes out than went in", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
 		e.result(t, "server", "recvall").Result++
 	}},
@@ -328,12 +353,20 @@ var casesC = []change{
 		n := e.data(t, "client", 1)
 		e.gone[e.find(t, n, func(ev *trace.Event) bool { return ev.Cause == n && ev.Host == "server" })] = true
 	}},
+	{statement: "C12", name: "a program waits for octets that never come, and nobody sends them any more", story: "undelivered", want: Contradicted},
 	{statement: "C12", name: "lost and sent again, on a bad link", story: "bad-link", want: Refined},
 	{statement: "C13", name: "nobody calls close()", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
 		e.drop(e.call(t, "client", "close", 1), e.call(t, "server", "close", 1))
 	}},
 	{statement: "C13", name: "shutdown() on both sides", story: "shutdown", want: Contradicted},
 	{statement: "C13", name: "the peer answers no more, and time runs out", story: "gone", want: Contradicted},
+	{statement: "C13", name: "time runs out behind close(), with data on their way", story: "undelivered", want: Contradicted},
+	{statement: "C13", name: "a reset, behind close(): data came to who had closed", story: "late-data", want: Contradicted},
+	{statement: "C13", name: "abort() is no close()", story: "plain", want: Contradicted, edit: func(t *testing.T, e *editor) {
+		e.t.Event(e.call(t, "client", "close", 1)).Detail.(*trace.Call).Name = "abort"
+		e.t.Event(e.into(t, "client", trace.FinWait1)).Detail.(*trace.StateChange).To = trace.Closed
+	}},
+	{statement: "C13", name: "close() with a reset is one, too", story: "abort", want: Holds},
 }
 
 // result is what the first call of a name on a host gave back.

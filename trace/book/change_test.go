@@ -61,6 +61,13 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// neverHolds are the statements that no trace of TCP can simply make hold, with the reason why they are refined at best.
+var neverHolds = map[string]string{
+	"B1": "IP's header stands before TCP's",
+	"B8": "the answer to the SYN has ACK set, and no data can have arrived",
+	"B9": "no socket call asks for a flush",
+}
+
 // TestEachStatementHasItsChanges: for each there is a trace on which it holds and one on which it is contradicted.
 func TestEachStatementHasItsChanges(t *testing.T) {
 	have := map[string]bool{}
@@ -68,7 +75,11 @@ func TestEachStatementHasItsChanges(t *testing.T) {
 		have[c.statement+" "+c.want.String()] = true
 	}
 	for _, s := range Statements() {
-		for _, v := range []Verdict{Holds, Contradicted} {
+		best := Holds
+		if _, never := neverHolds[s.ID]; never {
+			best = Refined
+		}
+		for _, v := range []Verdict{best, Contradicted} {
 			if !have[s.ID+" "+v.String()] {
 				t.Errorf("%s: no trace on which it is %v", s.ID, v)
 			}
@@ -78,7 +89,7 @@ func TestEachStatementHasItsChanges(t *testing.T) {
 
 // TestWithoutItsEvidenceAVerdictIsAnother takes the evidence of each verdict of each story out of the trace.
 func TestWithoutItsEvidenceAVerdictIsAnother(t *testing.T) {
-	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
+	for _, name := range allStories() {
 		if underRace && name == "many" {
 			continue // a hundred times the same
 		}
@@ -121,6 +132,36 @@ client: connect(3, server:80) = 0
 client: sendall(3, 5) = 5
 client: recvall(3) = 5
 client: close(3) = 0
+`,
+	// Nothing takes any time, so that not every socket measures a round trip.
+	"no-delay": `--delay=0` + ownServer + ownClient,
+	// Two connects wait for one answer: which MAC address the server has.
+	"two-wait": `
+--link=ethernet
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: accept(3, ..., ...) = 5
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client.2: socket(..., SOCK_STREAM, IPPROTO_TCP) = 4
+client.2: connect(4, server:80) = 0
+`,
+	"two-wait-ipv6": `
+--link=ethernet
+--ipv6
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: accept(3, ..., ...) = 5
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client.2: socket(..., SOCK_STREAM, IPPROTO_TCP) = 4
+client.2: connect(4, server:80) = 0
 `,
 	"lost-syn": `--fault="drop client SYN#1"` + ownServer + ownClient,
 	// The client is silent until its ACK has got through.
@@ -176,6 +217,22 @@ client: connect(3, server:80) = 0
 client: sendall(3, 10000000) = 10000000
 client: close(3) = 0
 `,
+	// So long that a capture of it has several parts, and one write back in the last.
+	"there-and-back": `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4, 5000000) = 5000000
+server: sendall(4, 5) = 5
+server: close(4) = 0
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 5000000) = 5000000
+client: recvall(3, 5) = 5
+client: close(3) = 0
+`,
 	"shutdown": `
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0
@@ -189,6 +246,35 @@ client: connect(3, server:80) = 0
 client: sendall(3, 5) = 5
 client: shutdown(3, SHUT_WR) = 0
 client: recvall(3) = 0
+`,
+	// All but the first two segments of the client's data are lost, as long as it tries.
+	"undelivered": `
+--fault="drop client data#3-9999"
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: sendall(4, 5) = 5
+server: recvall(4)
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: recvall(3, 5) = 5
+client: sendall(3, 30000) = 30000
+client: close(3) = 0
+`,
+	"late-data": `
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4) = 5
+server: +30 sendall(4, 5)
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 5) = 5
+client: +.1 close(3) = 0
 `,
 	"gone": `
 --fault="drop server data"

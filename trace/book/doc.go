@@ -9,11 +9,12 @@
 // The ideas in order. A trace is indexed once: its calls, its segments with the two ends that they run between, what
 // each socket holds at a moment (record.go). A Statement is judged by one function of that index, which gives a Finding:
 // a verdict, what was expected, what was seen, and the evidence, which are the numbers of the events that the verdict
-// rests on: without them it would be another. Join makes one Result a statement out of the findings on several
-// traces, by the statement's scope.
+// rests on: without them it would be another. A Joiner makes one Result a statement out of the
+// findings on several traces, by the statement's scope.
 //
 // No judge knows any stack by its name, and none reads a story's text or an observer's note: what the header says of a
-// stack's abilities decides only whether something could have been seen. A judge that cannot look says NotObservable.
+// stack's abilities decides only whether something could have been seen. A judge that cannot look says NotObservable. Which run
+// tells the normal course is not read out of a name, either: who runs the stories says so (Judged.Plain).
 //
 // # Limits
 //

@@ -15,6 +15,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add(uint8(1), []byte{0, 21, 1, 30, 2, 40, 3, 50, 4, 60, 5, 22, 6, 33})
 	f.Add(uint8(2), []byte{5, 20, 13, 2, 6, 20, 33, 7, 0, 24, 1, 24, 2, 25})
 	f.Add(uint8(3), []byte{0, 1, 0, 2, 0, 3, 0, 4, 0, 5})
+	f.Add(uint8(0), []byte{7, 2, 7, 6, 7, 10, 7, 15, 7, 19, 7, 24, 7, 26, 7, 32, 7, 36, 7, 43, 7, 45, 5, 49, 13, 52})
 	names := []string{"plain", "refused", "syn-cookies", "half-open-b", "simultaneous-open", "send-and-close", "fresh-send", "last-ack-lost"}
 	f.Fuzz(func(t *testing.T, which uint8, ops []byte) {
 		tr := bend(edit(t, names[int(which)%len(names)]).t, ops)
@@ -29,6 +30,21 @@ func FuzzJudge(f *testing.F) {
 			}
 		}
 	})
+}
+
+// bendControl hides the changes of an event behind the first few, or gives one another bringer and value.
+func bendControl(c *trace.Control, from int, hide bool) {
+	for i := range c.Changes {
+		ch := &c.Changes[i]
+		switch {
+		case hide && i >= from:
+			*ch = trace.Change{Item: ch.Item}.With(ch.Old(), trace.Value{Kind: trace.NotObservable})
+		case !hide && i == from%len(c.Changes):
+			v := ch.New()
+			v.Num++
+			*ch = trace.Change{Item: ch.Item, By: (ch.By + 1) % 3, Field: ch.Field}.With(ch.Old(), v)
+		}
+	}
 }
 
 // bend changes a trace by pairs of octets: what to do, and to which event. It stays one: numbers rise by one, a cause comes before
@@ -58,6 +74,9 @@ func bend(t *trace.Trace, ops []byte) *trace.Trace {
 				p = d.Packet
 			case *trace.StateChange:
 				d.To = trace.State(int(ops[0]>>3) % 12)
+				continue
+			case *trace.Control:
+				bendControl(d, int(ops[0]>>3), what == 7)
 				continue
 			default:
 				continue

@@ -4,7 +4,7 @@ import (
 	"connectlab/trace"
 )
 
-// A Run tells those who read a Result where a trace came from. Join does not ask it.
+// A Run tells those who read a Result where a trace came from. A Joiner asks only whether two parts are of one.
 type Run struct {
 	Name           string // the story, the file
 	Client, Server string // the stacks; empty: not known
@@ -17,10 +17,15 @@ type Run struct {
 
 // A Judged is a trace and what it says of the statements.
 type Judged struct {
-	// Header is that of the trace. Nothing else of the trace is needed to join.
-	Header   *trace.Header
 	Findings []Finding
 	Run      Run
+	// Plain: the run tells the normal course of a connect, which decides statements of the scope Course. What runs a story
+	// knows; its name alone does not tell.
+	Plain bool
+	// Part counts the parts of a run that is judged in several, from 1 on: they follow each other and have one Run.Name, which no
+	// other run has. 0: it is judged as a whole. More: further parts may come.
+	Part int
+	More bool
 }
 
 // A Result is what a set of runs says of one statement.
@@ -30,7 +35,7 @@ type Result struct {
 	// Of are the findings that the verdict rests on, each with the index of its trace in the set: the one that decides first.
 	// Where no trace decided it is the one that came nearest.
 	Of []Of
-	// More is how many further findings the verdict rests on that were not kept: see Joiner.
+	// More is how many further runs have findings that the verdict rests on and that were not kept: see Joiner.
 	More int
 }
 
@@ -55,22 +60,27 @@ func (o *Of) Numbers() []int {
 	return rising(frames)
 }
 
-// plainStory is the story that tells the normal course.
-const plainStory = "plain"
-
 // A Joiner joins what traces say, one after the other, by the statements' scopes.
 //
 // Every: the worst verdict of all, contradicted before refined before holds; the findings are those that have it. Course: the
-// plain story decides, or, where it does not come to the point, the first that does; a holds becomes refined by
+// plain run decides, or, where it does not come to the point, the first that does; a holds becomes refined by
 // each other trace that is otherwise, and their findings stand behind.
 type Joiner struct {
-	// Keep is how many findings a Result keeps: a capture can have any number of connections. 0: all.
+	// Keep is how many findings a Result keeps: a capture can have any number of connections. 0: all. Parts of one run that say the
+	// same are one.
 	Keep int
 
 	n        int
 	joined   []joined
-	findings []Finding // of the first trace, for what nothing decides
+	findings []Finding             // of the first trace, for what nothing decides
+	had      map[string][]verdicts // by the names of runs of which more parts may come: what their parts have said of each statement
 }
+
+// verdicts is a set of verdicts.
+type verdicts uint8
+
+func (s *verdicts) add(v Verdict)     { *s |= 1 << v }
+func (s verdicts) has(v Verdict) bool { return s&(1<<v) != 0 }
 
 // joined is what was found of one statement until now.
 type joined struct {
@@ -78,7 +88,7 @@ type joined struct {
 	nearest Of
 	// base is the finding that decides a course; its Verdict is NotExercised as long as none does.
 	base  Of
-	plain bool // base is of the plain story
+	plain bool // base is of the plain run
 	// same are the findings that have nearest's verdict, other those above holds, base left out; more are those not kept.
 	same, other         []Of
 	moreSame, moreOther int
@@ -89,18 +99,33 @@ func (j *Joiner) Add(t Judged) {
 	if j.joined == nil {
 		j.joined = make([]joined, len(t.Findings))
 		j.findings = t.Findings
+		j.had = map[string][]verdicts{}
+	}
+	var had []verdicts
+	if t.Part > 1 {
+		had = j.had[t.Run.Name]
+	}
+	if had == nil {
+		had = make([]verdicts, len(t.Findings))
+	}
+	if t.More {
+		j.had[t.Run.Name] = had
+	} else if t.Part > 1 {
+		delete(j.had, t.Run.Name)
 	}
 	for i, f := range t.Findings {
-		j.joined[i].add(Of{j.n, t.Run, f}, t.Header.Story.Name == plainStory, j.Keep)
+		j.joined[i].add(Of{j.n, t.Run, f}, t.Plain, j.Keep, had[i].has(f.Verdict))
+		had[i].add(f.Verdict)
 	}
 	j.n++
 }
 
-func (s *joined) add(o Of, plain bool, keep int) {
+// add takes in a finding. again: a part of the same run before it had the same verdict, which counts once.
+func (s *joined) add(o Of, plain bool, keep int, again bool) {
 	switch {
 	case s.same == nil || o.Verdict > s.nearest.Verdict:
 		s.nearest, s.same, s.moreSame = o, []Of{o}, 0
-	case o.Verdict == s.nearest.Verdict && o.Verdict.Decides():
+	case o.Verdict == s.nearest.Verdict && o.Verdict.Decides() && !again:
 		put(&s.same, &s.moreSame, o, keep)
 	}
 	if !o.Verdict.Decides() {
@@ -118,7 +143,7 @@ func (s *joined) add(o Of, plain bool, keep int) {
 		s.base, s.plain = o, plain
 		return
 	}
-	if o.Verdict > Holds {
+	if o.Verdict > Holds && !again {
 		put(&s.other, &s.moreOther, o, keep)
 	}
 }
@@ -151,13 +176,4 @@ func (j *Joiner) Results() []Result {
 		results = append(results, r)
 	}
 	return results
-}
-
-// Join makes one result a statement of what a whole set of traces says: see Joiner.
-func Join(set []Judged) []Result {
-	var j Joiner
-	for _, t := range set {
-		j.Add(t)
-	}
-	return j.Results()
 }

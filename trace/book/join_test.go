@@ -8,7 +8,6 @@ import (
 
 	"connectlab/adapters/gvisor"
 	"connectlab/netns/script"
-	"connectlab/trace"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,9 +22,18 @@ func judged(s *Statement, findings string) []Judged {
 		if finding.Verdict.Decides() {
 			finding.Evidence = []int{i + 1}
 		}
-		set = append(set, Judged{Header: &trace.Header{Story: trace.Story{Name: name}}, Findings: []Finding{finding}})
+		set = append(set, Judged{Findings: []Finding{finding}, Run: Run{Name: name}, Plain: name == "plain"})
 	}
 	return set
+}
+
+// join makes one result a statement of what a whole set of traces says.
+func join(set []Judged) []Result {
+	var j Joiner
+	for _, t := range set {
+		j.Add(t)
+	}
+	return j.Results()
 }
 
 // result prints a result with the findings that it rests on: "refined: 0 holds, 2 contradicted".
@@ -76,7 +84,7 @@ func TestJoin(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &Statement{ID: "T1", Scope: tt.scope}
-			results := Join(judged(s, tt.findings))
+			results := join(judged(s, tt.findings))
 			if len(results) != 1 || results[0].Statement != s {
 				t.Fatalf("results are %v, want one of the statement", results)
 			}
@@ -87,8 +95,17 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestNamesDoNotJoin: a story that somebody has named plain is not the one that tells the normal course.
+func TestNamesDoNotJoin(t *testing.T) {
+	set := judged(&Statement{ID: "T1"}, "plain:contradicted plain:holds")
+	set[0].Plain = false
+	if got, want := result(&join(set)[0]), "refined: 1 holds, 0 contradicted"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestJoinOfNothing(t *testing.T) {
-	if results := Join(nil); len(results) != 0 {
+	if results := join(nil); len(results) != 0 {
 		t.Errorf("no trace gives %v", results)
 	}
 }
@@ -124,7 +141,7 @@ func TestJoinDoesNotDependOnTheOrder(t *testing.T) {
 	for _, scope := range []Scope{Course, Every} {
 		for mask := range len(words) * len(words) * len(words) {
 			findings := []string{"plain:" + words[mask%5].String(), "a:" + words[mask/5%5].String(), "b:" + words[mask/25].String()}
-			want := Join(judged(&Statement{Scope: scope}, strings.Join(findings, " ")))[0]
+			want := join(judged(&Statement{Scope: scope}, strings.Join(findings, " ")))[0]
 			if scope == Course && !words[mask%5].Decides() {
 				continue // the first that came to the point decides
 			}
@@ -133,7 +150,7 @@ func TestJoinDoesNotDependOnTheOrder(t *testing.T) {
 				for _, i := range order {
 					other = append(other, findings[i])
 				}
-				got := Join(judged(&Statement{Scope: scope}, strings.Join(other, " ")))[0]
+				got := join(judged(&Statement{Scope: scope}, strings.Join(other, " ")))[0]
 				if got.Verdict != want.Verdict || len(got.Of) != len(want.Of) {
 					t.Errorf("%v: %v gives %s, %v gives %s", scope, findings, result(&want), other, result(&got))
 				}
@@ -145,19 +162,19 @@ func TestJoinDoesNotDependOnTheOrder(t *testing.T) {
 // TestJoinOfStories: what all stories together say of each statement of section C, and on which story that rests.
 func TestJoinOfStories(t *testing.T) {
 	names := script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{})
-	join := func(names []string) map[string]*Result {
+	joined := func(names []string) map[string]*Result {
 		var set []Judged
 		for _, name := range names {
 			tr := story(t, name)
-			set = append(set, Judged{Header: &tr.Header, Findings: Judge(tr), Run: Run{Name: name}})
+			set = append(set, Judged{Findings: Judge(tr), Run: Run{Name: name}, Plain: name == "plain"})
 		}
 		results := map[string]*Result{}
-		for _, r := range Join(set) {
+		for _, r := range join(set) {
 			results[r.Statement.ID] = &r
 		}
 		return results
 	}
-	all := join(names)
+	all := joined(names)
 	want := map[string]Verdict{
 		"C1": Holds, "C2": Holds, "C3": Refined, "C4": Holds, "C5": Holds, "C6": Refined, "C7": Refined, "C8": Contradicted, "C9": Refined,
 		"C10": Contradicted, "C11": Holds, "C12": Refined, "C13": Refined,
@@ -165,7 +182,7 @@ func TestJoinOfStories(t *testing.T) {
 	got := map[string]Verdict{}
 	for id := range want {
 		got[id] = all[id].Verdict
-		if of := all[id].Of[0]; of.Run.Name != plainStory {
+		if of := all[id].Of[0]; of.Run.Name != "plain" {
 			t.Errorf("%s rests on %s first, want on plain", id, of.Run.Name)
 		}
 	}
@@ -181,15 +198,49 @@ func TestJoinOfStories(t *testing.T) {
 	}
 	back := slices.Clone(names)
 	slices.Reverse(back)
-	for id, r := range join(back) {
-		if r.Verdict != all[id].Verdict && all[id].Of[0].Run.Name == plainStory {
+	for id, r := range joined(back) {
+		if r.Verdict != all[id].Verdict && all[id].Of[0].Run.Name == "plain" {
 			t.Errorf("%s is %v in the stories' order and %v in the other", id, all[id].Verdict, r.Verdict)
 		}
 	}
-	if r := join([]string{"refused", "syn-cookies", "plain"})["C7"]; r.Verdict != Refined {
+	if r := joined([]string{"refused", "syn-cookies", "plain"})["C7"]; r.Verdict != Refined {
 		t.Errorf("C7 is %v: plain refines, and another story does not contradict it", r.Verdict)
 	}
-	if r := join([]string{"refused", "syn-cookies", "many"})["C7"]; r.Verdict != Contradicted || r.Of[0].Trace != 1 {
+	if r := joined([]string{"refused", "syn-cookies", "many"})["C7"]; r.Verdict != Contradicted || r.Of[0].Trace != 1 {
 		t.Errorf("C7 is %v by trace %d: without plain the first that came to the point decides", r.Verdict, r.Of[0].Trace)
+	}
+}
+
+// TestPartsOfOneRunCountOnce: a long connection of a capture is judged in parts.
+func TestPartsOfOneRunCountOnce(t *testing.T) {
+	for _, tt := range []struct {
+		scope Scope
+		parts string // of runs a and b: those of one name follow each other
+		keep  int
+		want  string
+	}{
+		{Every, "a:holds a:holds b:holds b:refined a:holds", 0, "refined: 3 refined"},
+		{Every, "a:refined b:refined a:refined b:refined a:refined", 0, "refined: 0 refined, 1 refined"},
+		{Every, "a:refined a:holds a:refined b:refined", 1, "refined: 0 refined and 1 more"},
+		{Every, "a:refined a:contradicted a:refined a:contradicted", 1, "contradicted: 1 contradicted"},
+		{Course, "a:not-exercised a:holds a:holds b:refined b:refined", 0, "refined: 1 holds, 3 refined"},
+	} {
+		s := &Statement{ID: "X1", Scope: tt.scope}
+		j := Joiner{Keep: tt.keep}
+		set := judged(s, tt.parts)
+		parts := map[string]int{}
+		for i := range set {
+			name := set[i].Run.Name
+			parts[name]++
+			set[i].Run.Name, set[i].Part, set[i].More = name, parts[name], i < len(set)-1
+			j.Add(set[i])
+		}
+		results := j.Results()
+		if got := result(&results[0]); got != tt.want {
+			t.Errorf("%v, %s: %s, want %s", tt.scope, tt.parts, got, tt.want)
+		}
+		if len(j.had) > 1 {
+			t.Errorf("%v, %s: %d runs are remembered", tt.scope, tt.parts, len(j.had))
+		}
 	}
 }

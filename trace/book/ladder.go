@@ -137,7 +137,7 @@ func (c *course) connects() {
 		made.Match, made.Events, made.Seen = Same, []int{call.n, call.retN}, say("book.ladder.made.nothing", c.number)
 		var items []trace.Item
 		for i, h := range c.r.holds(c.host, c.number, call.retN) {
-			if h.n != 0 && says(h.change) && !empty(h.change) {
+			if h.n != 0 && says(h.change) {
 				items = append(items, trace.Item(i))
 				made.Events = append(made.Events, h.n)
 			}
@@ -195,21 +195,11 @@ func (c *course) request() (n, nth int) {
 			continue
 		}
 		nth++
-		if n := c.whole(s); n != 0 {
+		if n := c.r.whole(s); n != 0 {
 			return n, nth
 		}
 	}
 	return 0, 0
-}
-
-// whole is the number of the first arrival of a segment that was not corrupted; 0: there is none.
-func (c *course) whole(s *segment) int {
-	for _, n := range s.arrivals {
-		if c.r.t.Event(n).Detail.(*trace.Arrived).Packet.TCP.Checksum != trace.ChecksumBad {
-			return n
-		}
-	}
-	return 0
 }
 
 // answered tells of what the server does with the SYN, and the client with the answer.
@@ -235,7 +225,7 @@ func (c *course) answered() {
 		looks.Seen = say("book.ladder.never-arrived")
 	}
 	if arrived != nil {
-		n := c.whole(arrived)
+		n := c.r.whole(arrived)
 		returns.Match, returns.Events, returns.Seen = Same, []int{arrived.n, n}, say("book.ladder.returns.seen")
 		if nth > 1 {
 			returns.Match, returns.Seen = Differs, say("book.ladder.returns.again", nth)
@@ -351,7 +341,7 @@ func (c *course) answer(request int) (answer, arrived *segment, nth int) {
 			continue
 		}
 		nth++
-		if c.whole(s) != 0 {
+		if c.r.whole(s) != 0 {
 			return answer, s, nth
 		}
 	}
@@ -368,8 +358,8 @@ func (c *course) completes() Step {
 	if c.open != nil && c.open.ret != nil {
 		s.Events = append(s.Events, c.open.retN)
 	}
-	if n, held := c.r.comes(c.host, c.number, trace.RemoteAddress); n != 0 && says(held) && n < c.stood && c.r.t.Event(n).Cause != c.r.t.Event(c.stood).Cause {
-		s.Match, s.Seen = Differs, say("book.ladder.completes.before", n)
+	if h := c.r.peerNames(c.host, c.number)[0]; h.n != 0 && says(h.change) && h.n < c.stood && c.r.t.Event(h.n).Cause != c.r.t.Event(c.stood).Cause {
+		s.Match, s.Seen = Differs, say("book.ladder.completes.before", h.n)
 	}
 	return s
 }
@@ -408,7 +398,7 @@ func (c *course) lasts() {
 			pipe.Events = append(append(append(pipe.Events, s.n), s.arrivals...), s.fates...)
 		}
 		for _, call := range c.r.callsOn[socketKey{e.host, e.socket()}] {
-			if transfers[call.call.Name] {
+			if sends(call.call.Name) || receives(call.call.Name) {
 				pipe.Events = append(pipe.Events, call.n)
 				if call.ret != nil {
 					pipe.Events = append(pipe.Events, call.retN)
@@ -467,9 +457,6 @@ func (c *course) reset() bool {
 		return a.n > c.stood && a.packet.TCP.Flags.Has(trace.RST) && c.mine(a.event.Host, a.event.Socket)
 	})
 }
-
-// transfers are the calls that put octets into the pipe, or take them out.
-var transfers = map[string]bool{"send": true, "sendall": true, "recv": true, "recvall": true}
 
 // forData reports whether a segment without data was sent because data had arrived.
 func (c *course) forData(s *segment) bool {

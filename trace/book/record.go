@@ -15,6 +15,9 @@ type record struct {
 	segments []*segment
 	// arrivals are the TCP segments that arrived, in that order.
 	arrivals []arrival
+	// damaged are how many segments of a capture have a wrong checksum. They are in no list: what is in them may not be what was
+	// sent, and nobody knows whether they were dropped.
+	damaged int
 	// calls are the socket calls, in the order in which they were made. A capture has none.
 	calls []*call
 	// ends are the ends of connections, in the order in which they first sent or were sent a SYN.
@@ -27,20 +30,24 @@ type record struct {
 	portMap *portMap
 
 	socketAt map[socketKey]*trace.Socket
-	endsOf   map[socketKey][]*end   // those that sent or received for a socket
-	callsOn  map[socketKey][]*call  // those that were made on a socket, or made it
-	untrue   map[*trace.Change]bool // see brings; nil: not yet looked at
-	controls map[socketKey][]int    // the N of the Control events of each socket
-	callOf   []*call                // by N
-	sentAt   []*segment             // by N
-	current  map[endKey]*end
-	spare    struct { // room that newRecord fills
+	endsOf   map[socketKey][]*end                    // those that sent or received for a socket
+	callsOn  map[socketKey][]*call                   // those that were made on a socket, or made it
+	untrue   map[*trace.Change]bool                  // see brings; nil: not yet looked at
+	names    map[socketKey][len(remoteItems)]holding // see peerNames
+	controls map[socketKey][]int                     // the N of the Control events of each socket
+	callOf   []*call                                 // by N
+	sentAt   []*segment                              // by N
+	steps    []int                                   // see settled; nil: nobody asked for it
+	boots    map[string]int                          // by host: how often it was rebooted
+	current  map[endKey]*end                         // see now
+	spare    struct {                                // room that newRecord fills
 		segments []segment
 		calls    []call
 	}
-	former map[endKey]*end // of hosts that were rebooted: they may send a last reset
-	heard  *followed       // see follow; nil: nobody asked for it
-	phase  []phase         // see phases; nil: nobody asked for it
+	former   map[endKey]*end        // of hosts that were rebooted: they may send a last reset
+	followed *followed              // see follow; nil: nobody asked for it
+	answers  map[answering]*segment // see answer; nil: nobody asked for it
+	phase    []phase                // see phases; nil: nobody asked for it
 }
 
 type socketKey struct {
@@ -109,6 +116,7 @@ type end struct {
 	// active: it sent a SYN without ACK. connect is the try to connect that the SYN belongs to.
 	active  bool
 	connect *connect
+	boot    int // how often its host had been rebooted
 	// sockets are the numbers of the sockets that sent or received for it, rising: a listener may have answered first. What comes when
 	// the last is gone goes to the listener once more, which is not counted.
 	sockets []int
@@ -119,7 +127,18 @@ type end struct {
 	// next is SND.NXT as the wire shows it: one past the highest number sent, counted as segment.offset. counted is one past the
 	// last octet of data, as segment.place counts.
 	next, counted int64
-	hearing       hearing // see follow
+	// before is what a capture's earlier part has shown of the end; nil: nothing.
+	before *earlier
+	// gap: octets were left out that were sent, or a number is wrong.
+	gap bool
+	tcb tcb // see follow
+}
+
+// What an earlier part of a capture has shown of an end: SND.UNA, the place of SND.NXT, and RCV.NXT.
+type earlier struct {
+	una trace.Seq
+	nxt int64
+	rcv trace.Seq
 }
 
 // socket is the number of the socket that the end was in the end; 0: none.
@@ -135,8 +154,8 @@ func newRecord(t *trace.Trace) *record {
 	r := &record{
 		t: t, sockets: trace.Sockets(t),
 		controls: map[socketKey][]int{}, callOf: make([]*call, len(t.Events)+1), sentAt: make([]*segment, len(t.Events)+1),
-		current: map[endKey]*end{}, former: map[endKey]*end{}, socketAt: map[socketKey]*trace.Socket{},
-		endsOf: map[socketKey][]*end{}, callsOn: map[socketKey][]*call{},
+		boots: map[string]int{}, current: map[endKey]*end{}, former: map[endKey]*end{}, socketAt: map[socketKey]*trace.Socket{},
+		endsOf: map[socketKey][]*end{}, callsOn: map[socketKey][]*call{}, names: map[socketKey][len(remoteItems)]holding{},
 	}
 	for i := range r.sockets {
 		s := &r.sockets[i]
@@ -191,11 +210,15 @@ func (r *record) event(e *trace.Event) {
 			c.ret, c.retN, c.socket = d, e.N, e.Socket
 		}
 	case *trace.Sent:
-		if d.Packet.Kind == trace.PacketTCP {
+		switch {
+		case d.Packet.Kind != trace.PacketTCP:
+		case r.t.Header.Capture && d.Packet.TCP.Checksum == trace.ChecksumBad:
+			r.damaged++
+		default:
 			r.sent(e, d.Packet)
 		}
 	case *trace.Arrived:
-		if d.Packet.Kind == trace.PacketTCP {
+		if d.Packet.Kind == trace.PacketTCP && (!r.t.Header.Capture || d.Packet.TCP.Checksum != trace.ChecksumBad) {
 			r.arrived(e, d.Packet)
 		}
 	case *trace.Fate:
@@ -207,12 +230,7 @@ func (r *record) event(e *trace.Event) {
 		r.controls[key] = append(r.controls[key], e.N)
 	case *trace.HostChange:
 		if d.What == trace.Reboot {
-			for key, end := range r.current { // what is moved does not depend on the order
-				if key.host == e.Host {
-					r.former[key] = end
-					delete(r.current, key)
-				}
-			}
+			r.boots[e.Host]++
 		}
 	case *trace.StateChange, *trace.Timer, *trace.Note:
 	}
@@ -221,7 +239,7 @@ func (r *record) event(e *trace.Event) {
 func (r *record) sent(e *trace.Event, p *trace.Packet) {
 	seg := &p.TCP
 	key := endKey{e.Host, p.Source(), p.Destination()}
-	from := r.current[key]
+	from := r.now(key)
 	if former := r.former[key]; from == nil && former != nil && e.Socket != 0 && former.socket() == e.Socket {
 		from = former
 	}
@@ -254,11 +272,12 @@ func (r *record) sent(e *trace.Event, p *trace.Packet) {
 		}
 	}
 	if s.to = from.peer; s.to == nil {
-		s.to = r.current[key.other(r)] // of an end that has forgotten the connection, and only resets it
+		s.to = r.now(key.other(r)) // of an end that has forgotten the connection, and only resets it
 	}
 	s.offset = int64(int32(seg.Seq.Sub(from.iss.Add(uint32(from.next))))) + from.next
 	s.again = seg.Len() > 0 && s.offset+int64(seg.Len()) <= from.next
 	if !seg.Flags.Has(trace.RST) {
+		from.gap = from.gap || s.offset > from.next
 		from.next = max(from.next, s.offset+int64(seg.Len()))
 		from.count(s, r.t.Header.Capture)
 	}
@@ -270,11 +289,23 @@ func (r *record) sent(e *trace.Event, p *trace.Packet) {
 	r.sentAt[e.N] = s
 }
 
+// now is the end that has a key; nil: none has. That of a host which was rebooted since is a former one.
+func (r *record) now(key endKey) *end {
+	e := r.current[key]
+	if e != nil && e.boot < r.boots[key.host] {
+		r.former[key] = e
+		delete(r.current, key)
+		return nil
+	}
+	return e
+}
+
 // counterpart finds the other end of one that has none yet. Of one that knows its peer's initial number it is the end that began with
 // that, though its host may have been rebooted since.
 func (r *record) counterpart(key endKey, e *end) *end {
 	other := key.other(r)
-	now, former := r.current[other], r.former[other]
+	now := r.now(other)
+	former := r.former[other]
 	switch {
 	case !e.peerKnown, now != nil && (!now.known || now.iss == e.irs):
 		return now
@@ -313,7 +344,7 @@ func (s *segment) dataFrom() int64 {
 // begin makes a new end the current one of its addresses, with the first segment that it sends. In a capture that goes on from
 // an earlier part the trace begins with what is known of its socket.
 func (r *record) begin(key endKey, e *trace.Event, first *trace.Segment) *end {
-	made := &end{host: key.host, local: key.local, remote: key.remote, iss: first.Seq}
+	made := &end{host: key.host, boot: r.boots[key.host], local: key.local, remote: key.remote, iss: first.Seq}
 	if !first.Flags.Has(trace.SYN) {
 		made.iss, made.next = first.Seq.Add(^uint32(0)), 1
 	}
@@ -325,6 +356,11 @@ func (r *record) begin(key endKey, e *trace.Event, first *trace.Segment) *end {
 		}
 		if irs := info.Value(trace.IRS); irs.Kind == trace.Number {
 			made.peerKnown, made.irs = true, trace.Seq(irs.Num)
+		}
+		una, rcv := info.Value(trace.SndUna), info.Value(trace.RcvNxt)
+		if made.known && made.peerKnown && una.Kind == trace.Number && rcv.Kind == trace.Number {
+			made.before = &earlier{una: trace.Seq(una.Num), nxt: made.next, rcv: trace.Seq(rcv.Num)}
+			made.tcb.sndNxt = made.next
 		}
 	}
 	r.current[key] = made
@@ -358,7 +394,7 @@ func (k endKey) other(r *record) endKey {
 func (r *record) arrived(e *trace.Event, p *trace.Packet) {
 	s := r.sentAt[e.Cause]
 	key := endKey{e.Host, p.Destination(), p.Source()}
-	at := r.current[key]
+	at := r.now(key)
 	if at != nil && p.TCP.Flags&(trace.SYN|trace.ACK) == trace.SYN && at.peerKnown && at.irs != p.TCP.Seq && e.Socket != at.socket() {
 		at = nil // it came to a listener, past what was left of an old connection
 	}
@@ -391,6 +427,12 @@ func (r *record) showsCalls() bool { return !r.t.Header.Capture }
 func (r *record) showsStates(host string) bool {
 	h := r.t.Header.Host(host)
 	return h != nil && !r.t.Header.Capture && slices.Contains(h.Capabilities, trace.CapabilityControl)
+}
+
+// begunBefore reports whether what is captured had begun before the capture: connecting, of which sections A and C speak, is not in
+// it. A later part of a long connection has what the parts before have shown.
+func (r *record) begunBefore() bool {
+	return r.t.Header.Capture && len(r.ends) > 0 && !slices.ContainsFunc(r.ends, func(e *end) bool { return e.known })
 }
 
 // showsControl reports whether the trace would show the control information of a host's sockets.
@@ -431,21 +473,20 @@ func (r *record) stood(host string, number int) int {
 	return 0
 }
 
-// settled is the number of the last event of the step in which event n happened: of what its call, packet or timer came to
-// at once. The next step begins with one that nothing caused, or with a packet.
+// settled is the number of the last event of the step in which event n happened.
 func (r *record) settled(n int) int {
-	for ; n < len(r.t.Events); n++ {
-		switch r.t.Events[n].Detail.(type) {
-		case *trace.Arrived:
-			return n
-		case *trace.Call, *trace.Timer, *trace.HostChange, *trace.Note:
-			if r.t.Events[n].Cause == 0 {
-				return n
+	if r.steps == nil {
+		events := r.t.Events
+		r.steps = make([]int, len(events)+1)
+		for n := len(events); n > 0; n-- {
+			if n == len(events) || events[n].Begins(&events[n-1]) {
+				r.steps[n] = n
+			} else {
+				r.steps[n] = r.steps[n+1]
 			}
-		case *trace.Return, *trace.Sent, *trace.Fate, *trace.StateChange, *trace.Control:
 		}
 	}
-	return n
+	return r.steps[n]
 }
 
 // A holding is what a socket holds of one item: the change that brought it last, and the number of its event. The zero value: it
@@ -453,6 +494,17 @@ func (r *record) settled(n int) int {
 type holding struct {
 	n      int
 	change *trace.Change
+}
+
+// hidden reports whether the stack does not let us see what it holds of that item.
+func (h holding) hidden() bool { return h.n != 0 && h.change.New().Kind == trace.NotObservable }
+
+// unseen is the finding where the trace does not let us look at items that a verdict needs; none: at any.
+func unseen(items []trace.Item) Finding {
+	if len(items) == 0 {
+		return Finding{Verdict: NotObservable, Observed: say("book.no-control")}
+	}
+	return Finding{Verdict: NotObservable, Observed: say("book.hidden", rising(items))}
 }
 
 // holds is what a socket holds, item by item, when the event of number n has happened.
@@ -473,14 +525,20 @@ func (r *record) holds(host string, number, n int) (held [trace.NumItems]holding
 	return held
 }
 
+// sends reports whether a call of a name hands data to a socket. write() is recorded as send(), read() as recv().
+func sends(name string) bool { return name == "send" || name == "sendall" }
+
+// receives reports whether a call of a name gets data from a socket.
+func receives(name string) bool { return name == "recv" || name == "recvall" }
+
 // opens are the calls of connect() that asked for a connection: the first on each socket.
 func (r *record) opens() []*call {
 	var opens []*call
 	seen := map[socketKey]bool{}
-	for _, c := range r.calls {
-		if key := (socketKey{c.event.Host, c.socket}); c.call.Name == "connect" && c.socket != 0 && !seen[key] {
+	for _, c := range r.connects {
+		if key := (socketKey{c.host(), c.socket()}); c.call != nil && key.number != 0 && !seen[key] {
 			seen[key] = true
-			opens = append(opens, c)
+			opens = append(opens, c.call)
 		}
 	}
 	return opens

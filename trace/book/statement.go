@@ -14,7 +14,8 @@ type Statement struct {
 	Text string
 	// Source is where RFC 9293, or another, rules on it: "RFC 9293, Section 3.5".
 	Source string
-	// WireDecides says that packets are all that is needed to judge it, as a capture has them.
+	// WireDecides says that packets are all that is needed to judge it, as a capture has them. Of a capture that lacks some of them,
+	// it is not observable what they would tell.
 	WireDecides bool
 
 	judge    func(*record) Finding
@@ -44,7 +45,7 @@ func StatementOf(id string) *Statement {
 }
 
 // A Text is something to be said: a key of the catalogue, and what goes into its verbs: an int, a string, a
-// trace.Item, []trace.Item, trace.Flags, trace.State, time.Duration or netip.AddrPort. The zero value says nothing.
+// trace.Item, []trace.Item, trace.Flags, trace.State, trace.PacketKind, time.Duration or netip.AddrPort. The zero value says nothing.
 type Text struct {
 	Key  string
 	Args []any
@@ -77,6 +78,9 @@ func Judge(t *trace.Trace) []Finding {
 // on judges s on an indexed trace. Evidence comes out sorted, each number once.
 func (s *Statement) on(r *record) Finding {
 	f := s.judge(r)
+	if f.Verdict == NotExercised && s.ID[0] != 'B' && r.begunBefore() {
+		f = Finding{Verdict: NotObservable, Observed: say("book.begun-before")}
+	}
 	f.Statement = s
 	f.Evidence = r.inOrder(f.Evidence)
 	if f.Expected.Key == "" {

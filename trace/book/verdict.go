@@ -42,8 +42,8 @@ type Scope uint8
 
 // The scopes.
 const (
-	// Course: the statement tells the normal course of a connect. The plain story decides, or the first that came to the point
-	// if it did not; where another story is otherwise, holds becomes refined.
+	// Course: the statement tells the normal course of a connect. The plain run decides (Judged.Plain), or the first that came to
+	// the point if it did not; where another story is otherwise, holds becomes refined.
 	Course Scope = iota
 	// Every: the statement speaks of every segment, socket or run. One counterexample contradicts it.
 	Every

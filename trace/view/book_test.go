@@ -46,7 +46,7 @@ const statements = "statements"
 func judged(traces ...*trace.Trace) []book.Result {
 	var j book.Joiner
 	for _, t := range traces {
-		j.Add(book.Judged{Header: &t.Header, Findings: book.Judge(t), Run: book.Run{Name: t.Header.Story.Name, Trace: t}})
+		j.Add(book.Judged{Findings: book.Judge(t), Run: book.Run{Name: t.Header.Story.Name, Trace: t}, Plain: t.Header.Story.Name == "plain"})
 	}
 	return j.Results()
 }
@@ -106,7 +106,7 @@ func TestBookNamesEachStatement(t *testing.T) {
 func TestMarkdownOfHostileNames(t *testing.T) {
 	tr := story(t, "plain")
 	var j book.Joiner
-	j.Add(book.Judged{Header: &tr.Header, Findings: book.Judge(tr), Run: book.Run{Name: "a|b<script>`*_\n# x"}})
+	j.Add(book.Judged{Findings: book.Judge(tr), Run: book.Run{Name: "a|b<script>`*_\n# x"}})
 	var b bytes.Buffer
 	if err := BookMarkdown(&b, j.Results(), Options{}); err != nil {
 		t.Fatal(err)
