@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -48,6 +49,21 @@ func TestReadmeShowsWhatIsPrinted(t *testing.T) {
 		}
 		if out := mustRun(t, args...); !found || !closed || !strings.Contains(out, block) {
 			t.Errorf("%q prints\n%s\nand the README shows\n%s", args, out, block)
+		}
+	}
+}
+
+// TestReadmeCountsVerdicts: the README's counts are those of book.
+func TestReadmeCountsVerdicts(t *testing.T) {
+	count := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\d+) (holds|refined|contradicted|not exercised)`).FindAllStringSubmatch(mustRun(t, "book", "--columns", "200"), -1) {
+		count[m[2]] = m[1]
+	}
+	want := fmt.Sprintf("%s hold, %s are refined", count["holds"], count["refined"])
+	text := strings.Join(strings.Fields(readme(t)), " ")
+	for _, want := range []string{want, count["contradicted"] + " are contradicted", count["not exercised"] + " are not exercised"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the README does not say %q", want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package book
 
 import (
 	"slices"
+	"strings"
 
 	"connectlab/trace"
 )
@@ -52,10 +53,11 @@ func b7(r *record) Finding {
 }
 
 // b8 looks whether an acknowledgment number can be valid wherever ACK is set: whether its sender has heard of a connection in
-// which so much was sent. Usually, more often than not, data must have arrived by then.
+// which so much was sent. Usually data must have arrived by then: always, but where a connection is being made.
 func b8(r *record) Finding {
 	var tells, empty, wrong []int
-	without, unseen := 0, 0
+	phases := r.phases()
+	connect, without, unseen := 0, 0, 0
 	for i, s := range r.segments {
 		tcp, m := &s.packet.TCP, &r.follow().sent[i]
 		switch {
@@ -79,6 +81,8 @@ func b8(r *record) Finding {
 			}
 		case data > 0:
 			tells = append(tells, s.n)
+		case phases[i] == connecting:
+			connect++
 		default:
 			empty = append(empty, s.n)
 		}
@@ -93,7 +97,7 @@ func b8(r *record) Finding {
 	case len(empty) > 0:
 		return Finding{Verdict: Refined, Evidence: empty, Observed: say("book.B8.empty", len(tells)+len(empty), len(empty), without)}
 	}
-	return Finding{Verdict: Holds, Evidence: tells, Observed: say("book.B8.seen", len(tells), without)}
+	return Finding{Verdict: Holds, Evidence: tells, Observed: say("book.B8.seen", len(tells), connect, without)}
 }
 
 // A writer is what the programs have given to a socket to send.
@@ -153,11 +157,11 @@ func (r *record) neverSent(s *segment, m *moment, place int64) bool {
 	return place < 1 || place > m.peerNxt
 }
 
-// b9 compares PSH with what the programs wrote: a segment with it must bring the end of a write, which is flushed by it. That a
-// program asked for it cannot be: no call does, so that this cannot simply hold.
+// b9 compares PSH with what the programs wrote: a segment with it must bring the end of a write, which is flushed by it. What comes
+// nearest to a program's asking for a flush is TCP_NODELAY, that what is written is sent at once.
 func b9(r *record) Finding {
-	writers := r.writers()
-	var pushed, flushed, middle []int
+	writers, asked := r.writers(), r.noDelays()
+	var pushed, flushed, unasked, middle []int
 	for _, s := range r.segments {
 		tcp := &s.packet.TCP
 		if !tcp.Flags.Has(trace.PSH) || tcp.DataLen == 0 {
@@ -171,6 +175,9 @@ func b9(r *record) Finding {
 		i, _ := slices.BinarySearch(w.ends, s.place+1)
 		if i < len(w.ends) && w.ends[i] <= s.place+int64(tcp.DataLen) {
 			flushed = append(flushed, s.n)
+			if n := asked[socketKey{s.from.host, s.from.socket()}]; n == 0 || n > s.n {
+				unasked = append(unasked, s.n)
+			}
 		} else {
 			middle = append(middle, s.n)
 		}
@@ -183,7 +190,22 @@ func b9(r *record) Finding {
 	case len(flushed) == 0:
 		return Finding{Verdict: NotObservable, Observed: say("book.B9.hidden", len(pushed))}
 	}
-	return Finding{Verdict: Refined, Evidence: flushed, Observed: say("book.B9.seen", len(flushed))}
+	if len(unasked) > 0 {
+		return Finding{Verdict: Refined, Evidence: flushed, Observed: say("book.B9.unasked", len(flushed), len(unasked))}
+	}
+	return Finding{Verdict: Holds, Evidence: flushed, Observed: say("book.B9.seen", len(flushed))}
+}
+
+// noDelays are the N of the first setsockopt of each socket that switched TCP_NODELAY on.
+func (r *record) noDelays() map[socketKey]int {
+	all := map[socketKey]int{}
+	for _, c := range r.calls {
+		key := socketKey{c.event.Host, c.socket}
+		if c.call.Name == "setsockopt" && strings.Contains(c.call.Text, "TCP_NODELAY, [1]") && c.ret != nil && c.ret.Errno == "" && all[key] == 0 {
+			all[key] = c.n
+		}
+	}
+	return all
 }
 
 // b10 looks what becomes of a connection when a reset reaches it, and which resets were for none. One whose number is not exactly

@@ -72,7 +72,7 @@ func (r *record) answersStanding(s *segment, stands map[*end]bool) bool {
 }
 
 // b1 looks for segments of the three phases, and for packets of TCP that do not have its header in front of everything else of TCP.
-// In front of the packet it never is: IP's stands there, so that this cannot simply hold.
+// Its items are fixed but for the options, which the book has where a connection is made.
 func b1(r *record) Finding {
 	var broken, pieces []int
 	for i := range r.t.Events {
@@ -97,10 +97,14 @@ func b1(r *record) Finding {
 		}
 	}
 	all, short, long := make([]int, 0, len(r.segments)), 0, 0
+	var varied []int // headers with more than the fixed items, though nothing is being connected
 	for i, p := range r.phases() {
 		s := r.segments[i]
 		seen[p]++
 		all = append(all, s.n)
+		if p != connecting && s.packet.TCP.HeaderLen > fixedItems {
+			varied = append(varied, s.n)
+		}
 		long = max(long, s.packet.TCP.HeaderLen)
 		if short == 0 || short > s.packet.TCP.HeaderLen {
 			short = s.packet.TCP.HeaderLen
@@ -112,12 +116,21 @@ func b1(r *record) Finding {
 	case len(pieces) > 0:
 		return Finding{Verdict: Refined, Evidence: pieces, Observed: say("book.B1.pieces", len(pieces))}
 	case len(before) > 0 && !slices.Contains(seen[transferring:], 0):
-		return Finding{Verdict: Refined, Evidence: append(all, before...), Observed: say("book.B1.part", seen[transferring], seen[disconnecting], short, long)}
+		f := Finding{Verdict: Holds, Evidence: append(all, before...), Observed: say("book.B1.part", seen[transferring], seen[disconnecting], short, long)}
+		if len(varied) > 0 {
+			f.Verdict = Refined
+		}
+		return f
 	case slices.Contains(seen[:], 0):
 		return Finding{Observed: say("book.B1.phases", seen[connecting], seen[transferring], seen[disconnecting])}
+	case len(varied) > 0:
+		return Finding{Verdict: Refined, Evidence: varied, Observed: say("book.B1.varied", len(varied), short, long, len(all))}
 	}
-	return Finding{Verdict: Refined, Evidence: all, Observed: say("book.B1.seen", seen[connecting], seen[transferring], seen[disconnecting], short, long)}
+	return Finding{Verdict: Holds, Evidence: all, Observed: say("book.B1.seen", seen[connecting], seen[transferring], seen[disconnecting], short, long)}
 }
+
+// fixedItems are the octets of a header without options.
+const fixedItems = 20
 
 // connectedBefore is the N of the event which tells that an end was connected in an earlier part of a capture: that it knows both initial
 // numbers; 0: none does.

@@ -66,6 +66,7 @@ func TestWhatIsWrongIsWrongInACapture(t *testing.T) {
 		"B1/a header shorter than a header is":            {Refined, "what cannot be read belongs to no connection; it is counted beside"},
 		"B4/a number seven too high":                      {NotObservable, "seven octets before it may not have been captured"},
 		"B5/less than had arrived":                        {Refined, "what was captured may arrive later, or never"},
+		"B5 of B8/no ACK where nothing had arrived":       {NotObservable, "what was captured may arrive in another way"},
 		"B8/a number that was never sent":                 {NotObservable, "its connection has no FIN: more may have been sent than was captured"},
 		"B12/a FIN that nobody asked for":                 {Holds, "calls are not captured, and no data are behind the FIN"},
 		"C4/SYN is clear in a first segment that is lost": {Holds, "calls are not captured: the connect begins with its SYN"},
@@ -84,14 +85,18 @@ func TestWhatIsWrongIsWrongInACapture(t *testing.T) {
 		live := sayings(changed)
 		for id, r := range judgedOfCapture(t, changed) {
 			want := live[id].Verdict
-			if o, ok := hidden[name]; ok && id == c.statement {
+			exception := name
+			if id != c.statement {
+				exception = id + " of " + name
+			}
+			if o, ok := hidden[exception]; ok {
 				want = o.want
+				delete(hidden, exception)
 			}
 			if r.Statement.WireDecides && r.Verdict != want {
 				t.Errorf("%s (%s): %s is %v, and of the capture %v: %v", name, c.story, id, live[id].Verdict, r.Verdict, r.Of[0].Observed)
 			}
 		}
-		delete(hidden, name)
 	}
 	for name := range hidden {
 		t.Errorf("%s: there is no such change of packets alone", name)
