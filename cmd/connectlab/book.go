@@ -53,13 +53,9 @@ func (p *program) book(c *cli.Context) error {
 	if c.Bool("ladder") {
 		return p.bookLadder(c, &w, names, f)
 	}
-	var jobs []job
-	for _, name := range names {
-		j, err := p.job(name, &w)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, j)
+	jobs, err := p.jobs(names, &w)
+	if err != nil {
+		return err
 	}
 	if len(names) == 0 {
 		if jobs, err = p.allStories(&w); err != nil {
@@ -68,18 +64,21 @@ func (p *program) book(c *cli.Context) error {
 	}
 	var all book.Joiner
 	machine := machine{covered: map[string]bool{}}
+	tells := f.format == "text" && f.statement == nil // of the machine
 	for i := range jobs {
 		t, err := p.record(&jobs[i], w.config, false)
 		if err != nil {
 			return err
 		}
-		machine.add(jobs[i].name, t)
+		if tells {
+			machine.add(jobs[i].name, t)
+		}
 		all.Add(judged(jobs[i].name, t))
 	}
 	if err := p.printResults(all.Results(), f); err != nil {
 		return err
 	}
-	if f.format == "text" && f.statement == nil {
+	if tells {
 		if err := p.printMachine(&machine, f.options); err != nil {
 			return err
 		}
@@ -149,13 +148,9 @@ func (p *program) bookLadder(c *cli.Context, w *world, names []string, f bookFor
 	if f.format == "json" && len(names) > 1 {
 		return p.fail("cmd.ladder-json-one", len(names))
 	}
-	var jobs []job
-	for _, name := range names {
-		j, err := p.job(name, w)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, j)
+	jobs, err := p.jobs(names, w)
+	if err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	for i := range jobs {

@@ -177,6 +177,18 @@ func (p *program) job(name string, w *world) (j job, err error) {
 	return j, p.runnable(&j, w.config)
 }
 
+// jobs finds several stories.
+func (p *program) jobs(names []string, w *world) (jobs []job, err error) {
+	for _, name := range names {
+		j, err := p.job(name, w)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
 // builtinJob is a built-in story with the words that the user gave another value; not each story has them.
 func builtinJob(name string, w *world) (j job, err error) {
 	j.name = name
@@ -238,13 +250,9 @@ func (p *program) run(c *cli.Context) error {
 	if v.mermaid && len(names) > 1 {
 		return p.fail("cmd.mermaid-one", len(names))
 	}
-	var jobs []job
-	for _, name := range names {
-		j, err := p.job(name, &w)
-		if err != nil {
-			return err
-		}
-		jobs = append(jobs, j)
+	jobs, err := p.jobs(names, &w)
+	if err != nil {
+		return err
 	}
 	if c.IsSet("out") {
 		if out := c.String("out"); out == "" || out == "-" {

@@ -38,7 +38,7 @@ func (o *Options) argument(a any) any {
 		}
 		return strings.Join(names, "; ")
 	case trace.State:
-		return stateName(o, a)
+		return o.stateName(a)
 	case time.Duration:
 		return o.span(a)
 	case netip.AddrPort:
@@ -47,14 +47,6 @@ func (o *Options) argument(a any) any {
 		return clean(a.String())
 	}
 	return a
-}
-
-// stateName is a state as it prints.
-func stateName(o *Options, s trace.State) string {
-	if s == trace.NotObserved {
-		return o.text("state.not-observed")
-	}
-	return s.String()
 }
 
 // verdict is a verdict's word and how it is marked.
