@@ -36,10 +36,9 @@ func b7(r *record) Finding {
 	set, stray := r.urgent()
 	var right, wrong []int
 	for _, s := range set {
-		switch {
-		case s.packet.TCP.Urgent != 0:
+		if s.packet.TCP.Urgent != 0 {
 			right = append(right, s.n)
-		default:
+		} else {
 			wrong = append(wrong, s.n)
 		}
 	}
