@@ -31,6 +31,10 @@ const (
 	MaxTime = 100 * 365 * 24 * time.Hour
 	// MaxStepsPerInstant is how many steps may happen at one instant before the run is given up.
 	MaxStepsPerInstant = 100_000
+	// MaxPacketsPerStep and MaxOctetsPerStep are how many packets, and octets in them, a stack may send in one step before the run is
+	// given up.
+	MaxPacketsPerStep = 100_000
+	MaxOctetsPerStep  = 128 << 20
 )
 
 // Names of the hosts.
@@ -56,8 +60,8 @@ type Config struct {
 	// Family is that of the hosts' addresses: 192.0.2.1 and 192.0.2.2 (RFC 5737), or 2001:db8::1 and 2001:db8::2 (RFC 3849).
 	// Zero: IPv4, or what a story says; OnlyIPv4: IPv4.
 	Family Family
-	// Needs are what only some stacks can do and the run asks of both: see Needed. What Link and Family need is
-	// among them without being named.
+	// Needs are what only some stacks can do and the run asks of both: see Needed. With "client " or "server " before it, as in
+	// "server SYN cookies", it is asked of that host's stack alone. What Link and Family need is among them without being named.
 	Needs []string
 	// Delay is what the link takes, one way, up to MaxTime. Zero: DefaultDelay; NoLinkDelay: no time, which is 0 in the
 	// header.
@@ -167,7 +171,19 @@ func (c *Config) normalize() error {
 
 // Needed are the capabilities that a run can need, in the order in which they are listed. The slice is the caller's.
 func Needed() []string {
-	return []string{trace.CapabilityEthernet, trace.CapabilityIPv6, trace.CapabilityECN, trace.CapabilityUrgent}
+	return []string{trace.CapabilityEthernet, trace.CapabilityIPv6, trace.CapabilityECN, trace.CapabilityUrgent, trace.CapabilitySYNCookies}
+}
+
+// ParseNeed reads one of Config.Needs: the host of which it is asked, empty for both, and what its stack has to be able to do. ok
+// is false where text asks for nothing that there is.
+func ParseNeed(text string) (host, capability string, ok bool) {
+	capability = text
+	for _, h := range []string{Client, Server} {
+		if rest, found := strings.CutPrefix(text, h+" "); found {
+			host, capability = h, rest
+		}
+	}
+	return host, capability, slices.Contains(Needed(), capability)
 }
 
 // A LackError is a stack that cannot do what a run needs.
@@ -181,14 +197,24 @@ func (e *LackError) Error() string {
 	return fmt.Sprintf("the stack %s cannot do what this run needs: %s", e.Stack, strings.Join(e.Lacks, ", "))
 }
 
-// needs are all capabilities that the run needs.
-func (c *Config) needs() []string {
-	needs := slices.Clone(c.Needs)
+// needs are all capabilities that the run needs of a host's stack, each once.
+func (c *Config) needs(host string) []string {
+	var needs []string
+	for _, text := range c.Needs {
+		if of, need, _ := ParseNeed(text); of == "" || of == host {
+			needs = append(needs, need)
+		}
+	}
 	if c.Family == IPv6 {
 		needs = append(needs, trace.CapabilityIPv6)
 	}
 	if c.Link == trace.LinkEthernet {
 		needs = append(needs, trace.CapabilityEthernet)
+	}
+	for i := len(needs) - 1; i > 0; i-- {
+		if slices.Contains(needs[:i], needs[i]) {
+			needs = slices.Delete(needs, i, i+1)
+		}
 	}
 	return needs
 }
@@ -199,27 +225,28 @@ func (c Config) Check() error { return c.normalize() }
 // Capable returns nil if both stacks can do what the run needs, else an *OpError around a *LackError. New asks it.
 func (c *Config) Capable() error {
 	for _, need := range c.Needs {
-		if !slices.Contains(Needed(), need) {
+		if _, _, ok := ParseNeed(need); !ok {
 			return &OpError{Op: "configure", Err: fmt.Errorf("unknown need %q: the needs are %s", need, strings.Join(Needed(), ", "))}
 		}
 	}
-	needs := c.needs()
-	if len(needs) == 0 {
-		return nil
-	}
 	for i, factory := range []Factory{c.Client, c.Server} {
-		info := factory.Info()
-		var lacks []string
-		for _, need := range needs {
-			if !slices.Contains(info.Capabilities, need) && !slices.Contains(lacks, need) {
-				lacks = append(lacks, need)
-			}
-		}
-		if lacks != nil {
-			return &OpError{Op: "configure", Host: []string{Client, Server}[i], Err: &LackError{Stack: info.Name, Lacks: lacks}}
+		host := []string{Client, Server}[i]
+		if lacks := c.Lacks(host, factory); lacks != nil {
+			return &OpError{Op: "configure", Host: host, Err: &LackError{Stack: factory.Info().Name, Lacks: lacks}}
 		}
 	}
 	return nil
+}
+
+// Lacks is what a stack cannot do, and the run needs of the stack of a host; nil: nothing.
+func (c *Config) Lacks(host string, stack Factory) []string {
+	var lacks []string
+	for _, need := range c.needs(host) {
+		if !slices.Contains(stack.Info().Capabilities, need) {
+			lacks = append(lacks, need)
+		}
+	}
+	return lacks
 }
 
 // addresses are the hosts' by Family.

@@ -43,17 +43,18 @@ func (s *Sandbox) loop() {
 			return
 		}
 		if at > s.now {
-			s.now, s.instant = at, 0
+			s.now, s.instant, s.timers = at, 0, [2]int{}
 		}
 		if s.instant++; s.instant > MaxStepsPerInstant {
 			s.finish(trace.TooManySteps)
-			s.failure = &OpError{Op: "run", Err: s.stuck()}
+			s.failure = s.stuck()
 			return
 		}
 		s.steps++
 		if s.rec != nil {
 			s.rec.Begin()
 		}
+		s.packets, s.carried = [2]int{}, [2]int{}
 		do(s)
 		s.closeStep()
 		if s.cfg.Progress != nil && s.steps%progressSteps == 0 {
@@ -114,8 +115,19 @@ func (s *Sandbox) finish(r trace.EndReason) { s.end = trace.End{At: s.lastEvent,
 
 // stuck says what a run that does not leave an instant is busy with.
 func (s *Sandbox) stuck() error {
-	return fmt.Errorf("%d steps at %v and no end of them; the last event of the client is %d, of the server %d; a link without delay can do that",
-		MaxStepsPerInstant, s.now, s.hosts[0].last, s.hosts[1].last)
+	for i, h := range s.hosts {
+		if s.timers[i] > MaxStepsPerInstant/2 {
+			return &OpError{Op: "Expire", Host: h.name, Err: fmt.Errorf(
+				"the stack %s has run %d timers at %v and no end of them: Expire has to run the timer that Deadline tells, and take it away or arm it for later",
+				h.factory.Info().Name, s.timers[i], s.now)}
+		}
+	}
+	cause := "a program that makes call after call without waiting can do that"
+	if s.cfg.Delay == 0 {
+		cause = "a link without delay can do that"
+	}
+	return &OpError{Op: "run", Err: fmt.Errorf("%d steps at %v and no end of them; the last event of the client is %d, of the server %d; %s",
+		MaxStepsPerInstant, s.now, s.hosts[0].last, s.hosts[1].last, cause)}
 }
 
 // closeStep ends a step: what it recorded becomes part of the record, sockets that are gone are forgotten.
@@ -171,6 +183,7 @@ func (s *Sandbox) expireServer() { s.expire(s.hosts[1]) }
 
 // expire runs the timer of a host that is due. If nothing comes of it that can be seen, it is no event.
 func (s *Sandbox) expire(h *host) {
+	s.timers[h.index]++
 	h.stack.Advance(s.now)
 	e := h.stack.Expire()
 	cause := 0
@@ -290,7 +303,8 @@ func (s *Sandbox) control(h *host, k *socket, cause int) {
 	}
 }
 
-// collect takes the packets that a host has sent and hands them to the link. If the host is gone they are lost.
+// collect takes the packets that a host has sent and hands them to the link. If the host is gone they are lost. A stack that has
+// packets without end ends the run; what it sent until then is in the record.
 func (s *Sandbox) collect(h *host, touched []*socket, cause int, gone bool) {
 	for {
 		f := s.link.get()
@@ -300,6 +314,15 @@ func (s *Sandbox) collect(h *host, touched []*socket, cause int, gone bool) {
 			s.link.put(f)
 			return
 		}
+		if s.packets[h.index] == MaxPacketsPerStep || s.carried[h.index] > MaxOctetsPerStep {
+			s.link.put(f)
+			s.failure = &OpError{Op: "Take", Host: h.name, Err: fmt.Errorf(
+				"the stack %s has sent %d packets in one step, at %v, and no end of them: Take has to answer ok = false when there is no more",
+				h.factory.Info().Name, s.packets[h.index], s.now)}
+			return
+		}
+		s.packets[h.index]++
+		s.carried[h.index] += len(octets)
 		s.read(f)
 		number := 0
 		if s.rec != nil {
@@ -344,7 +367,7 @@ func (s *Sandbox) sender(h *host, touched []*socket, f *flight) int {
 // wake tries the blocked calls again whose sockets were touched, in the order in which they blocked; what that touches
 // may wake others.
 func (s *Sandbox) wake(h *host, cause int) {
-	for again := true; again; {
+	for again := true; again && s.failure == nil; {
 		again = false
 		for _, p := range h.blocked {
 			if p.socket.mark <= p.tried || p.socket.mark == 0 {

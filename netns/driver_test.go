@@ -261,6 +261,52 @@ func TestTimerWithoutConsequence(t *testing.T) {
 	}
 }
 
+// TestSettleIsBeforeTheLook: after a call, a delivery, a timer and a call that was tried again the stack settles, once, before
+// its sockets are looked at and its packets are taken. So what a stack does there is of the stimulus's step.
+func TestSettleIsBeforeTheLook(t *testing.T) {
+	states := []trace.State{trace.SynSent, trace.Established, trace.FinWait1, trace.FinWait2}
+	client := glass(func(p *puppet) {
+		settled := 0
+		p.onSettle = func() {
+			if p.now > 0 { // the socket is there
+				p.sockets[0].status.State = states[settled]
+				p.send(trace.ACK, trace.Seq(settled))
+				p.touch(p.sockets[0])
+				settled++
+			}
+		}
+		p.onSocket = func(s *puppetSocket) {
+			p.at(2*ms, "timer", func() { s.receive = func(b []byte) (int, error) { return len(b), nil } })
+		}
+	})
+	server := blind(func(p *puppet) {
+		p.onSocket = func(*puppetSocket) { p.at(3*ms, "timer", func() { p.send(trace.ACK, 1) }) }
+	})
+	tr := run(t, netns.Config{Client: client, Server: server}, func(sb *netns.Sandbox) {
+		of(t, sb, netns.Server, netns.Call{})
+		of(t, sb, netns.Client, netns.Call{}, netns.Call{Op: netns.OpReceive, FD: 3, N: 1, At: 1 * ms})
+	})
+	var got []string
+	for _, line := range from(t, tr, "recv(3, 1)") {
+		if strings.Contains(line, "client/") {
+			got = append(got, line)
+		}
+	}
+	want(t, "events of the client", `
+6 1ms client/1 cause 0: recv(3, 1)
+7 1ms client/1 cause 6: *trace.StateChange
+8 1ms client/0 cause 6: sent ACK len 0
+9 2ms client/0 cause 0: *trace.Timer
+10 2ms client/1 cause 9: *trace.StateChange
+11 2ms client/0 cause 9: sent ACK len 0
+12 2ms client/1 cause 9: *trace.StateChange
+13 2ms client/0 cause 9: sent ACK len 0
+14 2ms client/1 cause 9: return of 6 = 1
+20 13ms client/0 cause 16: arrived ACK len 0
+21 13ms client/1 cause 20: *trace.StateChange
+22 13ms client/0 cause 20: sent ACK len 0`, got)
+}
+
 // TestRetries: a call that blocks is tried when it is made, and again only when a step has touched its socket, or a
 // connection that came to it; those on one socket in the order in which they blocked.
 func TestRetries(t *testing.T) {
@@ -1101,32 +1147,32 @@ func TestConfigErrors(t *testing.T) {
 	errStack := errors.New("no stack today")
 	broken := factory(func(netns.Env) (netns.Stack, error) { return nil, errStack })
 	for want, cfg := range map[string]netns.Config{
-		"configure: client and server need a stack each":                                           {},
-		"configure: client and server need":                                                        {Client: toy.Factory{}},
-		"configure: an MTU of 575: it must be between 576 and 65535 octets":                        toys(netns.Config{MTU: 575}),
-		"configure: an MTU of 65536":                                                               toys(netns.Config{MTU: 65536}),
-		"configure: an MTU of -1":                                                                  toys(netns.Config{MTU: -1}),
-		"configure: an MTU of 1279: it must be between 1280 and 65535 octets":                      toys(netns.Config{Family: netns.IPv6, MTU: 1279}),
-		"configure: a link 2, which there is not":                                                  toys(netns.Config{Link: 2}),
-		"configure: an address family 2, which there is not":                                       toys(netns.Config{Family: 2}),
-		`configure: unknown need "speed": the needs are Ethernet, IPv6, ECN, urgent data`:          toys(netns.Config{Needs: []string{"speed"}}),
-		"client: configure: the stack toy cannot do what this run needs: Ethernet":                 toys(netns.Config{Link: trace.LinkEthernet, Needs: []string{"ECN", "Ethernet"}}),
-		"server: configure: the stack toy cannot do what this run needs: Ethernet":                 {Client: closes, Server: toy.Factory{}, Link: trace.LinkEthernet},
-		"configure: a delay of -2ns: it cannot be negative":                                        toys(netns.Config{Delay: -2}),
-		"configure: until -1s: it cannot be negative":                                              toys(netns.Config{Until: -time.Second}),
-		"configure: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years":          toys(netns.Config{Delay: netns.MaxTime + 1}),
-		"configure: until 2562047h47m16.854775807s: it cannot be later than 100 years":             toys(netns.Config{Until: 1<<63 - 1}),
-		"configure: fault 1: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years": toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: netns.MaxTime + 1}}}),
-		`configure: fault 2: unknown host "": the hosts are`:                                       toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client}, {}}}),
-		"configure: fault 1: an action 9, which there is not":                                      toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Action: 9}}}),
-		"configure: fault 1: a match 3, which there is not":                                        toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Match: 3}}}),
-		"configure: fault 1: packets from number 3 to number 2":                                    toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, First: 3, Last: 2}}}),
-		"configure: fault 1: 101 percent":                                                          toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Percent: 101}}}),
-		"configure: fault 1: a delay of -1ns":                                                      toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: -1}}}),
-		"configure: fault 1: overtaken by -1 packets":                                              toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Overtake: -1}}}),
-		"configure: fault 1: octet 1, bit 8":                                                       toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Octet: 1, Bit: 8}}}),
-		"client: start the stack: no stack today":                                                  {Client: broken, Server: closes},
-		"server: start the stack: no stack today":                                                  {Client: closes, Server: broken},
+		"configure: client and server need a stack each":                                               {},
+		"configure: client and server need":                                                            {Client: toy.Factory{}},
+		"configure: an MTU of 575: it must be between 576 and 65535 octets":                            toys(netns.Config{MTU: 575}),
+		"configure: an MTU of 65536":                                                                   toys(netns.Config{MTU: 65536}),
+		"configure: an MTU of -1":                                                                      toys(netns.Config{MTU: -1}),
+		"configure: an MTU of 1279: it must be between 1280 and 65535 octets":                          toys(netns.Config{Family: netns.IPv6, MTU: 1279}),
+		"configure: a link 2, which there is not":                                                      toys(netns.Config{Link: 2}),
+		"configure: an address family 2, which there is not":                                           toys(netns.Config{Family: 2}),
+		`configure: unknown need "speed": the needs are Ethernet, IPv6, ECN, urgent data, SYN cookies`: toys(netns.Config{Needs: []string{"speed"}}),
+		"client: configure: the stack toy cannot do what this run needs: Ethernet":                     toys(netns.Config{Link: trace.LinkEthernet, Needs: []string{"ECN", "Ethernet"}}),
+		"server: configure: the stack toy cannot do what this run needs: Ethernet":                     {Client: closes, Server: toy.Factory{}, Link: trace.LinkEthernet},
+		"configure: a delay of -2ns: it cannot be negative":                                            toys(netns.Config{Delay: -2}),
+		"configure: until -1s: it cannot be negative":                                                  toys(netns.Config{Until: -time.Second}),
+		"configure: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years":              toys(netns.Config{Delay: netns.MaxTime + 1}),
+		"configure: until 2562047h47m16.854775807s: it cannot be later than 100 years":                 toys(netns.Config{Until: 1<<63 - 1}),
+		"configure: fault 1: a delay of 876000h0m0.000000001s: it cannot be longer than 100 years":     toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: netns.MaxTime + 1}}}),
+		`configure: fault 2: unknown host "": the hosts are`:                                           toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client}, {}}}),
+		"configure: fault 1: an action 9, which there is not":                                          toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Action: 9}}}),
+		"configure: fault 1: a match 3, which there is not":                                            toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Match: 3}}}),
+		"configure: fault 1: packets from number 3 to number 2":                                        toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, First: 3, Last: 2}}}),
+		"configure: fault 1: 101 percent":                                                              toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Percent: 101}}}),
+		"configure: fault 1: a delay of -1ns":                                                          toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Delay: -1}}}),
+		"configure: fault 1: overtaken by -1 packets":                                                  toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Overtake: -1}}}),
+		"configure: fault 1: octet 1, bit 8":                                                           toys(netns.Config{Faults: []netns.Fault{{Host: netns.Client, Octet: 1, Bit: 8}}}),
+		"client: start the stack: no stack today":                                                      {Client: broken, Server: closes},
+		"server: start the stack: no stack today":                                                      {Client: closes, Server: broken},
 	} {
 		sb, err := netns.New(cfg)
 		var oe *netns.OpError
@@ -1435,6 +1481,168 @@ func TestBreach(t *testing.T) {
 			t.Errorf("%d events, want 3, the last the call; end (-want +got):\n%s", len(tr.Events), d)
 		}
 	}
+}
+
+// TestBreachByNil: a stack that answers neither a socket nor an error ends the run in the same way.
+func TestBreachByNil(t *testing.T) {
+	accepting := blind(func(p *puppet) {
+		p.onSocket = func(s *puppetSocket) { s.accept = func() (netns.Socket, error) { return nil, nil } }
+	})
+	socketless := factory(func(env netns.Env) (netns.Stack, error) { return socketless{&puppet{env: env}}, nil })
+	for want, c := range map[string]struct {
+		stack netns.Factory
+		calls []netns.Call
+	}{
+		"client: socket: the stack puppet answered no socket and no error, which a Stack never does":  {socketless, []netns.Call{{}}},
+		"client: accept: the stack puppet answered no socket and no error, which a Socket never does": {accepting, []netns.Call{{}, {Op: netns.OpAccept, FD: 3}}},
+	} {
+		sb, err := netns.New(netns.Config{Client: c.stack, Server: blind(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		of(t, sb, netns.Client, append(c.calls, netns.Call{Op: netns.OpClose, FD: 3})...)
+		tr, err := sb.Run()
+		if err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+		last := 2*len(c.calls) - 1 // each call before it has returned
+		if d := cmp.Diff(trace.End{Reason: trace.BrokenOff, Blocked: []int{last}}, tr.End); d != "" || len(tr.Events) != last {
+			t.Errorf("%d events, want %d, the last the call; end (-want +got):\n%s", len(tr.Events), last, d)
+		}
+	}
+}
+
+type socketless struct{ *puppet }
+
+func (socketless) Socket(netns.Family) (netns.Socket, error) { return nil, nil }
+
+// TestFactoryWithoutStack: New of a Factory that answers nothing, at the start and at a reboot, is an error that names it.
+func TestFactoryWithoutStack(t *testing.T) {
+	const want = "server: start the stack: the stack puppet answered no stack and no error, which a Factory never does"
+	lives := func(n int) netns.Factory {
+		return factory(func(env netns.Env) (netns.Stack, error) {
+			if env.Generation >= n {
+				return nil, nil
+			}
+			return &puppet{env: env}, nil
+		})
+	}
+	if _, err := netns.New(netns.Config{Client: blind(nil), Server: lives(0)}); err == nil || err.Error() != want {
+		t.Errorf("at the start: error %v, want %s", err, want)
+	}
+	sb, err := netns.New(netns.Config{Client: blind(nil), Server: lives(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb.At(ms, 1, func() { _ = sb.Reboot(netns.Server) })
+	if _, err := sb.Run(); err == nil || err.Error() != want {
+		t.Errorf("at a reboot: error %v, want %s", err, want)
+	}
+}
+
+// endless is a stack whose Take never says that there is no more, once a millisecond is over.
+type endless struct {
+	*puppet
+	octets int // behind the headers
+}
+
+func (e endless) Take(buf []byte) (packet []byte, lost, ok bool) {
+	if e.now < ms {
+		return buf, false, false
+	}
+	return append(buf, segment(e.env.Host, trace.ACK, 1, make([]byte, e.octets)...)...), false, true
+}
+
+// TestPacketsWithoutEnd: a stack that always has one more packet ends the run with an error that names it, and what it sent until then
+// is in the record.
+func TestPacketsWithoutEnd(t *testing.T) {
+	var made []*puppet
+	closed := 0
+	stack := func(octets int) netns.Factory {
+		return factory(func(env netns.Env) (netns.Stack, error) {
+			p := &puppet{env: env, onClose: func() { closed++ }}
+			made = append(made, p)
+			return endless{p, octets}, nil
+		})
+	}
+	const want = "the stack puppet has sent %d packets in one step, at %v, and no end of them: Take has to answer ok = false when there is no more"
+	for name, c := range map[string]struct {
+		begin        func(*netns.Sandbox)
+		at           time.Duration
+		octets, want int
+	}{
+		"a call":       {func(sb *netns.Sandbox) { of(t, sb, netns.Client, netns.Call{At: ms}) }, ms, 0, netns.MaxPacketsPerStep},
+		"long packets": {func(sb *netns.Sandbox) { of(t, sb, netns.Client, netns.Call{At: ms}) }, ms, 1<<15 - 40, netns.MaxOctetsPerStep>>15 + 1},
+		"a reboot":     {func(sb *netns.Sandbox) { sb.At(2*ms, 1, func() { _ = sb.Reboot(netns.Client) }) }, 2 * ms, 0, netns.MaxPacketsPerStep},
+	} {
+		sb, err := netns.New(netns.Config{Record: netns.RecordNoControl, OmitData: true, Client: stack(c.octets), Server: blind(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		of(t, sb, netns.Client, netns.Call{}, netns.Call{Op: netns.OpReceive, FD: 3, N: 1})
+		c.begin(sb)
+		made, closed = made[len(made)-1:], 0
+		tr, err := sb.Run()
+		if d := cmp.Diff([]string{"receive "}, made[0].attempts); d != "" || len(made) != 1 || closed != 1 {
+			t.Errorf("%s: %d stacks, closed %d times, want one and once; calls that it saw (-want +got):\n%s", name, len(made), closed, d)
+		}
+		var oe *netns.OpError
+		if !errors.As(err, &oe) || oe.Op != "Take" || oe.Host != netns.Client || oe.Err.Error() != fmt.Sprintf(want, c.want, c.at) {
+			t.Errorf("%s: error %v, want of Take of the client: %s", name, err, fmt.Sprintf(want, c.want, c.at))
+		}
+		sent := 0
+		for _, e := range tr.Events {
+			if _, ok := e.Detail.(*trace.Sent); ok {
+				sent++
+			}
+		}
+		if d := cmp.Diff(trace.End{At: c.at, Reason: trace.BrokenOff}, trace.End{At: tr.End.At, Reason: tr.End.Reason}); d != "" || sent != c.want {
+			t.Errorf("%s: %d packets are in the record; end (-want +got):\n%s", name, sent, d)
+		}
+	}
+}
+
+// TestTimersWithoutEnd: of a stack whose Deadline stays where it is the error speaks, and not of the link, which has a delay.
+func TestTimersWithoutEnd(t *testing.T) {
+	stack := blind(func(p *puppet) {
+		var again func()
+		again = func() { p.at(5*ms, "stuck", again) }
+		again()
+	})
+	sb, err := netns.New(netns.Config{Client: blind(nil), Server: stack})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := sb.Run()
+	const want = "server: Expire: the stack puppet has run 100000 timers at 5ms and no end of them: " +
+		"Expire has to run the timer that Deadline tells, and take it away or arm it for later"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v\nwant  %s", err, want)
+	}
+	if tr.End.Reason != trace.TooManySteps {
+		t.Errorf("the run ended with %v, want too many steps", tr.End.Reason)
+	}
+}
+
+// TestCallsWithoutEnd: a program that never waits is not a link without delay.
+func TestCallsWithoutEnd(t *testing.T) {
+	sb, err := netns.New(netns.Config{Record: netns.RecordNothing, Client: blind(nil), Server: blind(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sb.Program(netns.Client, netns.Client, restless{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sb.Run(); err == nil || !strings.HasSuffix(err.Error(), "; a program that makes call after call without waiting can do that") {
+		t.Errorf("error %v, want one that speaks of the program", err)
+	}
+}
+
+// restless closes a descriptor that there is not, over and over.
+type restless struct{}
+
+func (restless) Next(netns.Outcome) (netns.Call, bool) {
+	return netns.Call{Op: netns.OpClose, FD: 9}, true
 }
 
 // TestClosedWithoutInspector: nobody tells when a socket is gone, so it is forgotten when it is closed. Segments with its

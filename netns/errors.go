@@ -77,7 +77,7 @@ func (e Errno) Known() bool { _, ok := errnoTexts[e]; return ok }
 
 // An OpError is an operation of the sandbox that failed.
 type OpError struct {
-	Op   string // "configure", "start the stack", "run", "write the record"; of a stack that breaks its contract the call, as "send"
+	Op   string // "configure", "start the stack", "run", "write the record"; of a stack that breaks its contract the call, as "send", "Take" or "Expire"
 	Host string // empty: the sandbox as a whole
 	Err  error
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"connectlab/netns"
@@ -197,6 +198,50 @@ func TestCapable(t *testing.T) {
 	cfg.Link = trace.LinkIP
 	if err := cfg.Capable(); err != nil {
 		t.Errorf("without Ethernet: %v", err)
+	}
+}
+
+// TestNeedsByHost: what is asked of one host's stack need not be there on the other, and the stack is not asked to use it.
+func TestNeedsByHost(t *testing.T) {
+	for name, c := range map[string]struct {
+		needs []string
+		lacks []string // of the client and of the server, which are toys
+		ecn   [2]bool
+	}{
+		"both":               {[]string{"SYN cookies"}, []string{"SYN cookies", "SYN cookies"}, [2]bool{}},
+		"the client":         {[]string{"client SYN cookies"}, []string{"SYN cookies", ""}, [2]bool{}},
+		"the server":         {[]string{"server SYN cookies"}, []string{"", "SYN cookies"}, [2]bool{}},
+		"each":               {[]string{"server SYN cookies", "client SYN cookies", "SYN cookies"}, []string{"SYN cookies", "SYN cookies"}, [2]bool{}},
+		"the server asks":    {[]string{"server ECN"}, []string{"", ""}, [2]bool{false, true}},
+		"the client asks":    {[]string{"client ECN"}, []string{"", ""}, [2]bool{true, false}},
+		"both ask":           {[]string{"ECN"}, []string{"", ""}, [2]bool{true, true}},
+		"one name, and more": {[]string{"client urgent data", "server IPv6"}, []string{"", ""}, [2]bool{}},
+	} {
+		cfg := netns.Config{Client: toy.Factory{}, Server: toy.Factory{}, Needs: c.needs}
+		for i, host := range []string{netns.Client, netns.Server} {
+			if got := strings.Join(cfg.Lacks(host, toy.Factory{}), ", "); got != c.lacks[i] {
+				t.Errorf("%s: the %s lacks %q, want %q", name, host, got, c.lacks[i])
+			}
+		}
+		if err, want := cfg.Check(), strings.Join(c.lacks, "") != ""; (err != nil) != want {
+			t.Errorf("%s: error %v, want one: %v", name, err, want)
+		}
+		var ecn [2]bool
+		puppets := func(i int) netns.Factory {
+			return factory(func(env netns.Env) (netns.Stack, error) {
+				ecn[i] = env.ECN
+				return &puppet{env: env}, nil
+			})
+		}
+		cfg.Client, cfg.Server = puppets(0), puppets(1)
+		if _, err := netns.New(cfg); err != nil || ecn != c.ecn {
+			t.Errorf("%s: client and server are asked for ECN %v (error %v), want %v", name, ecn, err, c.ecn)
+		}
+	}
+	for _, need := range []string{"router ECN", "client", "client ", "server client ECN", "Server ECN", "server  ECN", "ECN ", ""} {
+		if host, capability, ok := netns.ParseNeed(need); ok {
+			t.Errorf("the need %q is %q of %q, want none", need, capability, host)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -195,11 +196,15 @@ func (h *host) descriptor(fd int) *descriptor {
 func (h *host) boot(cfg *Config, now time.Duration) error {
 	stack, err := h.factory.New(Env{
 		Host: h.name, Address: h.addr, Link: cfg.Link, MAC: h.mac, MTU: cfg.MTU,
-		ECN: slices.Contains(cfg.Needs, trace.CapabilityECN), Seed: stackSeed(cfg.Seed, h.name, h.generation),
+		ECN: slices.Contains(cfg.needs(h.name), trace.CapabilityECN), Seed: stackSeed(cfg.Seed, h.name, h.generation),
 		Generation: h.generation, Start: Start, Now: now,
 	})
 	if err != nil {
 		return &OpError{Op: "start the stack", Host: h.name, Err: err}
+	}
+	if stack == nil {
+		return &OpError{Op: "start the stack", Host: h.name, Err: fmt.Errorf(
+			"the stack %s answered no stack and no error, which a Factory never does", h.factory.Info().Name)}
 	}
 	h.stack = stack
 	h.inspector, _ = stack.(Inspector)

@@ -222,6 +222,10 @@ func (s *Sandbox) attempt(p *process) (progress, done bool) {
 		if err != nil {
 			return true, p.fail(err)
 		}
+		if sock == nil {
+			s.breach(p, "no socket and no error, which a Stack never does")
+			return false, false
+		}
 		p.reach = true
 		p.socket = h.find(sock)
 		p.out.Result = int64(h.open(p.socket))
@@ -327,10 +331,15 @@ func errno(err error) Errno {
 	return ErrOther
 }
 
-// breach ends the run: a stack answered n octets and no error, of most that there were. The call does not come back.
-func (s *Sandbox) breach(p *process, n, most int) {
+// breach ends the run: a stack gave an answer that its contract does not have. The call does not come back.
+func (s *Sandbox) breach(p *process, answer string) {
 	s.failure = &OpError{Op: p.call.Op.String(), Host: p.host.name, Err: fmt.Errorf(
-		"the stack %s answered %d octets of %d and no error, which a Socket never does", p.host.factory.Info().Name, n, most)}
+		"the stack %s answered %s", p.host.factory.Info().Name, answer)}
+}
+
+// breachOfCount is breach by a stack that answered n octets and no error, of most that there were.
+func (s *Sandbox) breachOfCount(p *process, n, most int) {
+	s.breach(p, fmt.Sprintf("%d octets of %d and no error, which a Socket never does", n, most))
 }
 
 // wait is for a call that cannot be done now: it blocks, or comes back with err.
@@ -348,6 +357,9 @@ func (s *Sandbox) accept(p *process) (progress, done bool) {
 		return p.wait(ErrWouldBlock)
 	case err != nil:
 		return true, p.fail(err)
+	case sock == nil:
+		s.breach(p, "no socket and no error, which a Socket never does")
+		return false, false
 	}
 	k := p.host.find(sock)
 	if k.listener == nil {
@@ -413,7 +425,7 @@ func (s *Sandbox) send(p *process) (progress, done bool) {
 		case err != nil:
 			return true, p.fail(err)
 		case n < 0 || n > len(piece) || n == 0 && len(piece) > 0:
-			s.breach(p, n, len(piece))
+			s.breachOfCount(p, n, len(piece))
 			return progress, false
 		}
 		k.sent += uint64(n)
@@ -451,7 +463,7 @@ func (s *Sandbox) receive(p *process) (progress, done bool) {
 		case err != nil:
 			return true, p.fail(err)
 		case n < 0 || n > len(piece):
-			s.breach(p, n, len(piece))
+			s.breachOfCount(p, n, len(piece))
 			return progress, false
 		}
 		piece = piece[:n]

@@ -23,6 +23,7 @@ type puppet struct {
 
 	onSocket  func(*puppetSocket)
 	onDeliver func(p *puppet, packet *trace.Packet)
+	onSettle  func()
 	onClose   func()
 	attempts  []string // the calls that block, as they were tried
 }
@@ -40,7 +41,12 @@ type alarm struct {
 }
 
 func (p *puppet) Advance(now time.Duration) { p.now = now }
-func (p *puppet) Settle()                   {}
+
+func (p *puppet) Settle() {
+	if p.onSettle != nil {
+		p.onSettle()
+	}
+}
 
 func (p *puppet) Close() {
 	if p.onClose != nil {

@@ -24,7 +24,10 @@ type Sandbox struct {
 
 	programs  int
 	steps     int
-	instant   int // steps at now
+	instant   int    // steps at now
+	timers    [2]int // of each host, among them
+	packets   [2]int // that each host has sent in this step
+	carried   [2]int // octets in them
 	lastLine  time.Duration
 	lastEvent time.Duration
 	end       trace.End
@@ -310,7 +313,10 @@ func (s *Sandbox) Reboot(host string) error {
 	}
 	h.stack.Advance(s.now)
 	h.stack.Close()
-	s.collect(h, nil, cause, true)
+	if s.collect(h, nil, cause, true); s.failure != nil {
+		h.stack = nil
+		return s.failure
+	}
 	for n := 1; n <= h.numbers; n++ {
 		if k := h.byNumber[n]; k != nil && k.seen && k.state != trace.Closed && s.rec != nil {
 			c := trace.StateChange{From: k.state, To: trace.Closed, Source: trace.Inferred}

@@ -11,7 +11,8 @@ import (
 type Factory interface {
 	// Info tells what goes into a trace's header.
 	Info() Info
-	// New makes a fresh stack for a host.
+	// New makes a fresh stack for a host. nil and no error breaks the contract, here and where a Socket is answered, and ends
+	// the run.
 	New(Env) (Stack, error)
 }
 
@@ -42,7 +43,13 @@ type Env struct {
 
 // A Stack is a TCP/IP stack that the driver can work: it is polled, it shows no clock and no goroutine. Packets are
 // octets that begin with the header that Env.Link says; the frames of Ethernet have no check sequence and need no
-// padding. The driver makes one call after the other, never two at once; in real time Deadline may come from any goroutine.
+// padding. A stack that knows only frames is at home on trace.LinkIP where its adapter puts a header before what is delivered
+// and takes it off what is sent. The driver makes one call after the other, never two at once; in real time Deadline may come
+// from any goroutine.
+//
+// A stimulus is a Deliver, an Expire, Socket, or a call of a Socket, but not one that is tried again and blocks again. After
+// each come, in this order: Settle, the look at the sockets (Inspector), Take until there is no more, and the calls that are
+// blocked.
 //
 // What only some stacks can do is another interface, found by type assertion: Inspector, of a Socket UrgentSender.
 type Stack interface {
@@ -50,15 +57,17 @@ type Stack interface {
 	Advance(now time.Duration)
 	// Deliver hands the stack one packet. The slice is the caller's again when Deliver returns.
 	Deliver(packet []byte)
-	// Settle returns when nothing that was delivered is still in work. The driver calls it after each Deliver.
+	// Settle returns when nothing of the last stimulus is still in work. A stack that changes its state when it makes a
+	// segment makes here all that it has to send: at Take it is too late, the sockets have been looked at.
 	Settle()
 	// Take returns the next packet that the stack sent, in the order of sending, appended to buf[:0]; ok is false
-	// when there is none. lost: the stack's own queue towards the link was full, the packet was thrown away there.
+	// when there is none. lost: the stack's own queue towards the link was full, the packet was thrown away there. More
+	// than MaxPacketsPerStep in one step end the run.
 	Take(buf []byte) (packet []byte, lost, ok bool)
 	// Deadline is the time at which the next timer is due; ok is false when none is armed.
 	Deadline() (at time.Duration, ok bool)
 	// Expire runs the one timer that is due first, in the order of arming where several are due at one time. The
-	// driver calls it with the clock at its Deadline.
+	// driver calls it with the clock at its Deadline. That the Deadline stays where it is ends the run.
 	Expire() Expired
 	// Socket makes a TCP socket.
 	Socket(Family) (Socket, error)
@@ -108,7 +117,8 @@ type Socket interface {
 	PendingError() error
 	Option(Option) (int, error)
 	SetOption(Option, int) error
-	// LocalAddr and RemoteAddr are the socket's own name and its peer's; invalid while it has none. They change nothing.
+	// LocalAddr and RemoteAddr are the socket's own name and its peer's; invalid while it has none. They change nothing. The
+	// record finds by them which socket a packet is of.
 	LocalAddr() netip.AddrPort
 	RemoteAddr() netip.AddrPort
 }
@@ -153,12 +163,14 @@ const (
 	V6Only                      // bool
 )
 
-// An Inspector is a stack that lets its sockets be looked at.
+// An Inspector is a stack that lets its sockets be looked at. Blocked calls on its sockets are tried again only where it
+// says that something has changed; those of other stacks after each stimulus.
 type Inspector interface {
-	// Touched returns the sockets that the last stimulus (a Deliver that has settled, a call, an Expire) may have
-	// changed, in the order in which they were first seen. Among them are those that no descriptor names: a
-	// connection that has not been accepted, one that was closed and lives on. A socket that is gone is returned once
-	// more. Each is a Reporter. The slice is the stack's, until the next stimulus.
+	// Touched returns the sockets that the last stimulus may have changed, in the order in which they were first seen. Among
+	// them are those that no descriptor names: a connection that has not been accepted, one that was closed and lives on. A
+	// socket that is gone is returned once more. Each is a Reporter. A call that is blocked on one that is left out stays
+	// blocked; an Accept goes on as well where a connection that came to its listener is there. Touched is asked once after
+	// each stimulus. The slice is the stack's, until the next.
 	Touched() []Socket
 }
 

@@ -13,7 +13,7 @@ type Header struct {
 	Link    LinkType      // with which header the octets of packets begin
 	Delay   time.Duration // of the link, one way; 0: it takes no time
 	MTU     int           // of the link, octets; an Ethernet header is not counted
-	Needs   []string      // what a stack had to be able to do, and was asked to do
+	Needs   []string      // what both stacks had to be able to do, and were asked to; behind "client " or "server ", that one alone
 	Faults  []string      // rules of the link, in the order in which they are asked
 	Until   time.Duration // virtual time at which the run is cut off
 	Start   time.Time     // the sandbox clock's date at virtual time 0
@@ -49,10 +49,11 @@ const CapabilityControl = "control information"
 
 // What a run can need of its stacks (Header.Needs), and only some can do.
 const (
-	CapabilityEthernet = "Ethernet"    // frames, with ARP for IPv4 and neighbor discovery for IPv6
-	CapabilityIPv6     = "IPv6"        //
-	CapabilityECN      = "ECN"         // explicit congestion notification (RFC 3168); the run asks both stacks to use it
-	CapabilityUrgent   = "urgent data" // a program can send some (RFC 9293, Section 3.8.5)
+	CapabilityEthernet   = "Ethernet"    // frames, with ARP for IPv4 and neighbor discovery for IPv6
+	CapabilityIPv6       = "IPv6"        //
+	CapabilityECN        = "ECN"         // explicit congestion notification (RFC 3168); the run asks both stacks to use it
+	CapabilityUrgent     = "urgent data" // a program can send some (RFC 9293, Section 3.8.5)
+	CapabilitySYNCookies = "SYN cookies" // a listener answers a SYN and keeps nothing of it (RFC 4987, Section 3.6)
 )
 
 // Setting is one setting of a stack, as it prints.

@@ -67,7 +67,8 @@ func (f *Factory) Info() netns.Info {
 }
 
 // capabilities are those that a run can need. gVisor does not know ECN (it keeps the two bits of TOS zero) nor urgent data.
-var capabilities = []string{trace.CapabilityEthernet, trace.CapabilityIPv6}
+// A listener answers with SYN cookies where its SYN queue is full: with a backlog of 0, always.
+var capabilities = []string{trace.CapabilityEthernet, trace.CapabilityIPv6, trace.CapabilitySYNCookies}
 
 func (f *Factory) queueLength() int { return cmp.Or(f.QueueLength, 1024) }
 

@@ -310,15 +310,21 @@ func (a *args) sendFlags() error {
 			return nil
 		}
 	}
-	return a.noFlags()
+	return a.flags("flags 0 or " + urgentFlag)
 }
 
 // urgentFlag sends urgent data.
 const urgentFlag = "MSG_OOB"
 
-// noFlags takes flags, of which none but 0 are known.
-func (a *args) noFlags() error {
-	_, err := a.int("no flags", 0, 0)
+// flags takes the last argument, which has to be 0; what names it.
+func (a *args) flags(what string) error {
+	what += " as the last argument"
+	e, err := a.next(what)
+	if err == nil {
+		if v := a.expand(e); v.Kind != Int || v.Num != 0 {
+			return a.wrong(e, what)
+		}
+	}
 	return err
 }
 
@@ -365,7 +371,7 @@ func (a *args) receive(flags bool) error {
 	if !flags {
 		return nil
 	}
-	return a.noFlags()
+	return a.flags("flags 0")
 }
 
 func (a *args) sendAll() error {

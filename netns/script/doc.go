@@ -27,8 +27,9 @@
 //
 // Options come first: --link=ethernet, --ipv6, --delay=.010 (of the link, one way), --mtu=1500, --until=60 (when the
 // run is cut off), --fault="drop server SYN,ACK#1" (as often as needed, see netns.ParseFault), --needs="ECN" (what only
-// some stacks can do, see netns.Needed; others do not run the story), --define=BYTES=5, which puts a
-// number, a word or a string wherever the word BYTES stands. The command line overrides them.
+// some stacks can do, see netns.Needed; others do not run the story) or --needs="server SYN cookies" (what the server's
+// has to, and the client's need not), --define=BYTES=5, which puts a number, a word or a string wherever the word BYTES
+// stands. The command line overrides them.
 //
 // An address is a host and a port, as server:80, of the family that the run has; nobody:80 is one that no host has, and
 // 192.0.2.2:80 or [2001:db8::2]:80 that very one.

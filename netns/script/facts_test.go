@@ -510,19 +510,19 @@ var storyFacts = map[string]storyFact{
 			0s    client 1 SYN     <SEQ=0>
 			10ms  server 2 SYN,ACK <SEQ=0><ACK=1>
 			20ms  client 1 ACK     <SEQ=1><ACK=1>
-			20ms  client 1 PSH,ACK <SEQ=1><ACK=1> 5 octets, corrupted by "corrupt client data#1 55.6"
-			260ms client 1 PSH,ACK <SEQ=1><ACK=1> 5 octets
-			270ms server 2 ACK     <SEQ=1><ACK=6>
-			1s    client 1 FIN,ACK <SEQ=6><ACK=1>
-			1.01s server 2 ACK     <SEQ=1><ACK=7>
-			1.01s server 2 FIN,ACK <SEQ=1><ACK=7>
-			1.02s client 1 ACK     <SEQ=7><ACK=2>`,
+			20ms  client 1 PSH,ACK <SEQ=1><ACK=1> 20 octets, corrupted by "corrupt client data#1 55.6"
+			260ms client 1 PSH,ACK <SEQ=1><ACK=1> 20 octets
+			270ms server 2 ACK     <SEQ=1><ACK=21>
+			2s    client 1 FIN,ACK <SEQ=21><ACK=1>
+			2.01s server 2 ACK     <SEQ=1><ACK=22>
+			2.01s server 2 FIN,ACK <SEQ=1><ACK=22>
+			2.02s client 1 ACK     <SEQ=22><ACK=2>`,
 		states: `
 			server 1: CLOSED 0s, LISTEN 0s
-			client 1: CLOSED 0s, SYN-SENT 0s, ESTABLISHED 20ms, FIN-WAIT-1 1s, FIN-WAIT-2 1.02s, TIME-WAIT 1.02s, CLOSED 1m1.02s
-			server 2: of 1, SYN-RECEIVED 10ms, ESTABLISHED 30ms, CLOSE-WAIT 1.01s, LAST-ACK 1.01s, CLOSED 1.03s`,
+			client 1: CLOSED 0s, SYN-SENT 0s, ESTABLISHED 20ms, FIN-WAIT-1 2s, FIN-WAIT-2 2.02s, TIME-WAIT 2.02s, CLOSED 1m2.02s
+			server 2: of 1, SYN-RECEIVED 10ms, ESTABLISHED 30ms, CLOSE-WAIT 2.01s, LAST-ACK 2.01s, CLOSED 2.03s`,
 		connects: `client 1: connect 0s, 20ms = 0`,
-		end:      "finished 1m1.02s",
+		end:      "finished 1m2.02s",
 	},
 	// Two segments that come too early have two acknowledgments of what is still missing, and nothing is sent again.
 	"reordered": {
@@ -532,14 +532,16 @@ var storyFacts = map[string]storyFact{
 			20ms  client 1 ACK     <SEQ=1><ACK=1>
 			20ms  client 1 ACK     <SEQ=1><ACK=1> 1420 octets, reordered by "reorder client data#1 2"
 			20ms  client 1 ACK     <SEQ=1421><ACK=1> 1420 octets
-			20ms  client 1 PSH,ACK <SEQ=2841><ACK=1> 1160 octets
+			20ms  client 1 ACK     <SEQ=2841><ACK=1> 1420 octets
+			20ms  client 1 PSH,ACK <SEQ=4261><ACK=1> 120 octets
 			30ms  server 2 ACK     <SEQ=1><ACK=1>
 			30ms  server 2 ACK     <SEQ=1><ACK=1>
-			30ms  server 2 ACK     <SEQ=1><ACK=4001>
-			1s    client 1 FIN,ACK <SEQ=4001><ACK=1>
-			1.01s server 2 ACK     <SEQ=1><ACK=4002>
-			1.01s server 2 FIN,ACK <SEQ=1><ACK=4002>
-			1.02s client 1 ACK     <SEQ=4002><ACK=2>`,
+			30ms  server 2 ACK     <SEQ=1><ACK=4261>
+			30ms  server 2 ACK     <SEQ=1><ACK=4381>
+			1s    client 1 FIN,ACK <SEQ=4381><ACK=1>
+			1.01s server 2 ACK     <SEQ=1><ACK=4382>
+			1.01s server 2 FIN,ACK <SEQ=1><ACK=4382>
+			1.02s client 1 ACK     <SEQ=4382><ACK=2>`,
 		states: `
 			server 1: CLOSED 0s, LISTEN 0s
 			client 1: CLOSED 0s, SYN-SENT 0s, ESTABLISHED 20ms, FIN-WAIT-1 1s, FIN-WAIT-2 1.02s, TIME-WAIT 1.02s, CLOSED 1m1.02s

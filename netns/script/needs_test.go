@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The stories that gVisor cannot do are those that need ECN or urgent data; the toy can do these two, and no Ethernet.
+// The stories that gVisor cannot do are those that need ECN or urgent data; the toy can do these two, and no Ethernet, and no SYN
+// cookies, which are asked of the server alone.
 func TestNamesForAreThoseThatBothStacksCanDo(t *testing.T) {
 	gv, toys := &gvisor.Factory{}, toy.Factory{}
 	without := func(names ...string) []string {
@@ -27,8 +28,9 @@ func TestNamesForAreThoseThatBothStacksCanDo(t *testing.T) {
 		want           []string
 	}{
 		{"gVisor to gVisor", gv, gv, without("ecn", "urgent")},
-		{"toy to toy", toys, toys, without("ethernet", "nobody-ethernet")},
-		{"gVisor to toy", gv, toys, without("ecn", "urgent", "ethernet", "nobody-ethernet")},
+		{"toy to toy", toys, toys, without("ethernet", "nobody-ethernet", "syn-cookies")},
+		{"gVisor to toy", gv, toys, without("ecn", "urgent", "ethernet", "nobody-ethernet", "syn-cookies")},
+		{"toy to gVisor", toys, gv, without("ecn", "urgent", "ethernet", "nobody-ethernet")},
 	} {
 		if diff := cmp.Diff(test.want, script.NamesFor(test.client, test.server)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", test.name, diff)

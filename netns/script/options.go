@@ -93,8 +93,8 @@ func (c *compiler) option(o *Option) error {
 	case "ipv6":
 		c.code.family = netns.IPv6
 	case "needs":
-		if !slices.Contains(netns.Needed(), o.Value.Text) {
-			return c.fail(o.Value.Pos, "expected what only some stacks can do, %s, found %s",
+		if _, _, ok := netns.ParseNeed(o.Value.Text); !ok {
+			return c.fail(o.Value.Pos, "expected what only some stacks can do, %s, or one of them behind client or server, found %s",
 				strings.Join(netns.Needed(), " or "), clip(quote(o.Value.Text)))
 		}
 		c.code.needs = append(c.code.needs, o.Value.Text)

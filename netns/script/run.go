@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,6 +20,8 @@ type Result struct {
 	// Failures are the expectations of the story that did not hold, in the order in which that came out.
 	Failures []Failure
 	Connect  Connect
+	// Received is what came to the programs of each host: the client's, the server's.
+	Received [2]Received
 	// AsWritten: the run was the one that the story was written for. If the link, the address family, the delay, the
 	// MTU, the end or more faults came from elsewhere, or With gave a word another value, what observers see is
 	// recorded and not judged, since it depends on them; and of a run that was cut off at another time than the
@@ -53,10 +56,20 @@ type Connect struct {
 	At       time.Duration // when it came back
 }
 
+// Received are the octets that recv and recvall calls of a host's programs returned, those before an error too.
+type Received struct {
+	Octets  int64
+	Checked int64 // of them, those that were compared with what the peer sent
+	Wrong   bool  // another octet was among them
+}
+
 // Run runs a story: base with the story's options, see Story.Config. An expectation that does not hold stops
 // nothing. The error says why the run could not be made or not be finished; what there is of a result is returned all the
 // same.
 func Run(s *Story, base netns.Config) (*Result, error) {
+	if s == nil {
+		return nil, errors.New("script: no story to run: it is nil")
+	}
 	cfg := s.Config(base)
 	sb, err := netns.New(cfg)
 	if err != nil {
@@ -284,6 +297,9 @@ func (p *program) returned(s *step, out netns.Outcome) {
 		c.Returned, c.Result, c.Errno, c.At = true, out.Result, out.Errno, out.At
 		r.connect = nil
 	}
+	if s.call.Op == netns.OpReceive || s.call.Op == netns.OpReceiveAll {
+		p.received(s, out)
+	}
 	if out.Errno == "" && (s.call.Op == netns.OpSocket || s.call.Op == netns.OpAccept) {
 		label := s.label
 		if label < 0 {
@@ -308,6 +324,20 @@ func (p *program) returned(s *step, out netns.Outcome) {
 		p.fail(s, out, clip(quote(string(s.data))), clip(quote(string(out.Data))))
 	case out.Mismatch >= 0:
 		p.fail(s, out, "the octets that the "+other(p.code.host)+" sent, in their order", fmt.Sprintf("another octet at position %d", out.Mismatch))
+	}
+}
+
+// received counts what came, and what of it was compared with something.
+func (p *program) received(s *step, out netns.Outcome) {
+	r := &p.run.result.Received[0]
+	if p.code.host == netns.Server {
+		r = &p.run.result.Received[1]
+	}
+	n := max(out.Result, 0) + out.Count
+	r.Octets += n
+	if s.call.Verify || s.data != nil {
+		r.Checked += n
+		r.Wrong = r.Wrong || out.Mismatch >= 0 || s.data != nil && n > 0 && string(s.data) != string(out.Data)
 	}
 }
 

@@ -432,6 +432,35 @@ func TestWrongOctetIsAFailure(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	if diff := cmp.Diff([2]script.Received{{Octets: 20, Checked: 20, Wrong: true}, {}}, r.Received); diff != "" {
+		t.Errorf("what came (-want +got)\n%s", diff)
+	}
+}
+
+// What a host's programs received is told with how much of it was compared with what the peer sent.
+func TestReceivedOctetsAreCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		lines string
+		want  [2]script.Received
+	}{
+		"nothing":          {"client: close(8) = 0\nserver: recvall(4) = 0\n", [2]script.Received{}},
+		"the stream":       {"client: sendall(8, 20) = 20\nserver: recv(4, ..., 7, 0) = 7\nserver: recvall(4, 13) = 13\nserver: sendall(4, 3) = 3\nclient: recvall(8, 3) = 3\n", [2]script.Received{{Octets: 3, Checked: 3}, {Octets: 20, Checked: 20}}},
+		"a string":         {"client: send(8, \"GET\", 3, 0) = 3\nserver: recv(4, ..., 9, 0) = 3\n", [2]script.Received{{}, {Octets: 3}}},
+		"a known string":   {"client: send(8, \"GET\", 3, 0) = 3\nserver: recv(4, \"GET\", 3, 0) = 3\n", [2]script.Received{{}, {Octets: 3, Checked: 3}}},
+		"another string":   {"client: send(8, \"GET\", 3, 0) = 3\nserver: recv(4, \"PUT\", 3, 0) = 3\n", [2]script.Received{{}, {Octets: 3, Checked: 3, Wrong: true}}},
+		"before a reset":   {"client: sendall(8, 5) = 5\nclient: 1 abort(8) = 0\nserver: recvall(4, 9) = -1 ECONNRESET\n", [2]script.Received{{}, {Octets: 5, Checked: 5}}},
+		"one that is open": {"client: sendall(8, 5) = 5\nserver: recvall(4)\n", [2]script.Received{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := script.Parse("test.story", connectedPair+test.lines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, judge(t, s, gvisorPair()).Received); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
 }
 
 func BenchmarkParsePlain(b *testing.B) {

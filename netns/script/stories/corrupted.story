@@ -1,7 +1,7 @@
 // The link turns one bit of a segment's data. The checksum shows it, and nobody has to say anything.
 
---define=BYTES=5
---fault="corrupt client data#1 55.6"
+--define=BYTES=20
+--fault="corrupt client data#1 55.6" // an octet of data, whether the header has options or not
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0
@@ -14,9 +14,9 @@ server: close(4) = 0
 client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 client: connect(3, server:80) = 0
 client: sendall(3, BYTES) = BYTES
-client: 1 close(3) = 0
+client: 2 close(3) = 0
 
 // The segment has arrived at .030, and for the server it was none.
 .031 info(server 3#1, "RCV.NXT") = 1
 .031 state(server 3#1) = ESTABLISHED
-.9 info(server 3#1, "RCV.NXT") = 6
+1.9 info(server 3#1, "RCV.NXT") = 21 // sent again after 1 s at the latest (RFC 6298)

@@ -1,6 +1,6 @@
-// The first of three segments is overtaken by the other two. The server's program sees nothing of it.
+// The first segment is overtaken by the two behind it. The server's program sees nothing of it.
 
---define=BYTES=4000
+--define=BYTES=4380
 --fault="reorder client data#1 2"
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -15,6 +15,6 @@ client: connect(3, server:80) = 0
 client: sendall(3, BYTES) = BYTES
 client: 1 close(3) = 0
 
-.5 info(client 3, "SND.UNA") = 4001
+.5 info(client 3, "SND.UNA") = 4381
 30 state(client 3) = TIME-WAIT
 30 state(server 3#1) = CLOSED

@@ -1,4 +1,7 @@
 // A backlog of 0. What the server has to know of a SYN it puts into its sequence number, and keeps nothing.
+// The client need not know how.
+
+--needs="server SYN cookies"
 
 server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 server: bind(3, server:80) = 0
