@@ -21,7 +21,8 @@ import (
 //	in SYN,ACK 300 101 -> ESTABLISHED | ACK 101 301
 //	in SYN 300 -> 2:SYN-RECEIVED | SYN,ACK 100 301
 //
-// A segment is its control bits, its number, its acknowledgment number, and +5 for five octets of data, win=0, ts=7. Before
+// A segment is its control bits, its number, its acknowledgment number, and +5 for five octets of data, or data=hello at its end for these,
+// win=0, ts=7, ws=3, mss=540, bad for one with a bad checksum. Before
 // a state stands the socket, if it is another one than before; what does not name one is about the last one. Other steps are
 // "timer", "timer SO_RCVTIMEO", "icmp 3/2" (type and code; it quotes a segment of ours), "accepted 2" (accept() hands out socket 2) and "reboot"; an answer
 // can be "ARP" too, a question for the peer's MAC. Each step is a second after the one before, but for one that begins with "at once". All changes are reported, each one edge,
@@ -35,7 +36,7 @@ var (
 // story is a trace of one host.
 func story(t testing.TB, text string) *trace.Trace {
 	t.Helper()
-	r := trace.NewRecorder(trace.Header{Hosts: []trace.HostInfo{{Name: "host"}}})
+	r := trace.NewRecorder(trace.Header{Hosts: []trace.HostInfo{{Name: "host", Capabilities: []string{trace.CapabilityControl}}}})
 	states, socket, at := map[int]trace.State{}, 0, time.Duration(0)
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -133,10 +134,14 @@ func number(t testing.TB, text string) int {
 
 func packet(t testing.TB, from, to netip.AddrPort, words []string) *trace.Packet {
 	t.Helper()
-	return &trace.Packet{
+	p := &trace.Packet{
 		Kind: trace.PacketTCP, IP: trace.IPHeader{Version: 4, Src: from.Addr(), Dst: to.Addr()},
 		TCP: segment(t, from.Port(), to.Port(), words),
 	}
+	if data, ok := strings.CutPrefix(words[len(words)-1], "data="); ok {
+		p.Octets = []byte(data)
+	}
+	return p
 }
 
 func segment(t testing.TB, from, to uint16, words []string) trace.Segment {
@@ -156,6 +161,12 @@ func segment(t testing.TB, from, to uint16, words []string) trace.Segment {
 			s.Options = append(s.Options, 0, 0, 0, 0)
 		case strings.HasPrefix(word, "ws="):
 			s.Options = trace.Options{3, 3, byte(number(t, word[3:]))}
+		case strings.HasPrefix(word, "mss="):
+			s.Options = binary.BigEndian.AppendUint16(trace.Options{2, 4}, uint16(number(t, word[4:])))
+		case strings.HasPrefix(word, "data="):
+			s.DataLen = len(word) - len("data=")
+		case word == "bad":
+			s.Checksum = trace.ChecksumBad
 		case word[0] == '+':
 			s.DataLen = number(t, word[1:])
 		default:

@@ -325,6 +325,9 @@ func (e *Endpoint) sentAck(s *trace.Segment) (happened stimuli) {
 	if e.marks &^= notTaken; s.Ack.Less(e.RcvNxt) {
 		e.marks |= notTaken
 	}
+	if e.is(peerFinIn) && e.peerFinSeq.Add(1).Less(s.Ack) {
+		e.marks &^= peerFin | peerFinIn // nothing comes behind a FIN, so that was none
+	}
 	if e.is(peerFin) && !e.is(peerFinIn) && e.peerFinSeq.Less(e.RcvNxt) {
 		if e.RcvNxt == e.peerFinSeq.Add(1) {
 			e.marks |= peerFinIn
@@ -371,7 +374,9 @@ func (e *Endpoint) arrived(s *trace.Segment) stimuli {
 	happened, sense := e.arrivedAck(s)
 	if !sense {
 		// It is dropped, unless what it acknowledges was sent and this capture has missed it: the ACK of the FIN will tell.
-		e.hear(s)
+		if !e.is(peerFin) {
+			e.hear(s)
+		}
 		return 0
 	}
 	if s.Len() > 0 {

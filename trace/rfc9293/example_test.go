@@ -81,3 +81,26 @@ func ExampleCovered() {
 	// CLOSING: ACK of its FIN → TIME-WAIT: RFC 9293, Section 3.10.7.4, 2 time(s)
 	// TIME-WAIT: TIME-WAIT timeout → CLOSED: RFC 9293, Section 3.10.8, 2 time(s)
 }
+
+// Where a stack does otherwise than the RFC has it: gVisor gives a SYN up after two minutes.
+func ExampleAnswers() {
+	story, err := script.Builtin("silent-host")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := script.Run(story, netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, a := range rfc9293.Answers(result.Trace) {
+		if a.Keeping == rfc9293.Breaks {
+			fmt.Println(&a)
+			fmt.Println(a.Rule.Requirement, a.Rule.Key())
+		}
+	}
+	// Output:
+	// event 48: socket 1 of client, SYN-SENT: breaks "SYN-SENT: user timeout" (Section 3.8.3) by event 49: after 2m7s
+	// MUST-23 rfc.rule.syn-sent-user-timeout
+}

@@ -7,8 +7,8 @@ import (
 	"connectlab/trace"
 )
 
-// TestHardError: which messages end a connection, and which connection they tell of.
-func TestHardError(t *testing.T) {
+// TestICMPError: which messages are errors of a connection, of which kind, and of which connection they tell.
+func TestICMPError(t *testing.T) {
 	six := func(kind, code byte) *trace.Packet {
 		b := make([]byte, 40+8+40+8)
 		quote := b[48:]
@@ -28,47 +28,47 @@ func TestHardError(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		packet *trace.Packet
-		hard   bool
+		what   errorKind
 	}{
-		{"net unreachable", four(3, 0), false},
-		{"host unreachable", four(3, 1), false},
-		{"protocol unreachable", four(3, 2), true},
-		{"port unreachable", four(3, 3), true},
-		{"fragmentation needed", four(3, 4), true},
-		{"source route failed", four(3, 5), false},
-		{"time exceeded", four(11, 0), false},
-		{"echo", four(8, 3), false},
-		{"it quotes UDP", changed(four(3, 3), func(p *trace.Packet) { p.Octets[28+9] = 17 }), false},
+		{"net unreachable", four(3, 0), softError},
+		{"host unreachable", four(3, 1), softError},
+		{"protocol unreachable", four(3, 2), hardError},
+		{"port unreachable", four(3, 3), hardError},
+		{"fragmentation needed", four(3, 4), hardError},
+		{"source route failed", four(3, 5), softError},
+		{"time exceeded", four(11, 0), softError},
+		{"echo", four(8, 3), noError},
+		{"it quotes UDP", changed(four(3, 3), func(p *trace.Packet) { p.Octets[28+9] = 17 }), noError},
 		{"it quotes options", changed(four(3, 3), func(p *trace.Packet) {
 			o := p.Octets
 			p.Octets = append(append(append([]byte(nil), o[:48]...), 1, 1, 1, 1), o[48:]...)
 			p.Octets[28] = 0x46
-		}), true},
+		}), hardError},
 		{"behind an Ethernet header", changed(four(3, 3), func(p *trace.Packet) {
 			p.Ethernet.HeaderLen = 14
 			p.Octets = append(make([]byte, 14), p.Octets...)
-		}), true},
-		{"IPv6, no route", six(1, 0), false},
-		{"IPv6, administratively prohibited", six(1, 1), true},
-		{"IPv6, address unreachable", six(1, 3), false},
-		{"IPv6, port unreachable", six(1, 4), true},
-		{"IPv6, packet too big", six(2, 4), false},
-		{"IPv6, it quotes UDP", changed(six(1, 4), func(p *trace.Packet) { p.Octets[48+6] = 17 }), false},
+		}), hardError},
+		{"IPv6, no route", six(1, 0), softError},
+		{"IPv6, administratively prohibited", six(1, 1), hardError},
+		{"IPv6, address unreachable", six(1, 3), softError},
+		{"IPv6, port unreachable", six(1, 4), hardError},
+		{"IPv6, packet too big", six(2, 4), noError},
+		{"IPv6, it quotes UDP", changed(six(1, 4), func(p *trace.Packet) { p.Octets[48+6] = 17 }), noError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			local, remote, hard := hardError(c.packet)
+			local, remote, what := icmpError(c.packet)
 			wantLocal, wantRemote := us, them
 			if c.packet.IP.Version == 6 {
 				wantLocal, wantRemote = us6, them6
 			}
-			if hard != c.hard || hard && (local != wantLocal || remote != wantRemote) {
-				t.Errorf("hard is %v, of %v to %v", hard, local, remote)
+			if what != c.what || what != noError && (local != wantLocal || remote != wantRemote) {
+				t.Errorf("error %d, of %v to %v", what, local, remote)
 			}
 			whole := c.packet.Octets
 			for n := range len(whole) - 4 { // without the ports it is of no connection
 				c.packet.Octets = whole[:n]
-				if _, _, hard := hardError(c.packet); hard {
-					t.Errorf("the first %d octets are a hard error", n)
+				if _, _, what := icmpError(c.packet); what != noError {
+					t.Errorf("the first %d octets are an error", n)
 				}
 			}
 		})

@@ -31,7 +31,7 @@ func (p *PathError) Error() string {
 // CLOSE that had to wait, the RST of a close() that aborts. An edge that opens a connection, or aborts one, needs its SYN, SYN,ACK
 // or RST among what was sent, unless the host has asked for a MAC and has no answer yet.
 //
-// A trace without changes of state has nothing to judge, and no error.
+// A trace without changes of state has nothing to judge, and no error. Of one that is broken off the last step is not judged.
 func Paths(t *trace.Trace) []PathError { return standard.walk(t).errors }
 
 // side is one side of a four-tuple, by the index of its host.
@@ -66,6 +66,8 @@ type socket struct {
 	conn     int32
 	closes   bool // it was told to send its FIN
 	deaf     bool // and to take no more data, so that it is closed both ways
+	limited  bool // its program has set the user timeout
+	lingers0 bool // SO_LINGER of 0 s: its close() is an ABORT
 	orphan   bool // no descriptor names it any more
 	lost     bool // its host was rebooted
 }
@@ -79,6 +81,7 @@ type walk struct {
 	t       *trace.Trace
 	errors  []PathError
 	covered [][]int // events, of each edge
+	varied  []int   // the changes that went along a variant, by N
 
 	sides       map[side]int32
 	connections []connection
@@ -90,17 +93,27 @@ type walk struct {
 	list        []bringing
 }
 
-func (m *machine) walk(t *trace.Trace) *walk {
-	w := &walk{
+func (m *machine) newWalk(t *trace.Trace) *walk {
+	return &walk{
 		machine: m, t: t, covered: make([][]int, len(m.edges)), sides: make(map[side]int32), connections: make([]connection, 1),
 		sockets: make(map[socketKey]*socket), asking: make(map[int]bool), was: make([]occurrence, len(t.Events)+1),
 	}
+}
+
+func (m *machine) walk(t *trace.Trace) *walk {
+	w := m.newWalk(t)
 	for i := range t.Events {
 		w.event(&t.Events[i])
 	}
-	w.endStep(len(t.Events))
+	if !w.brokenOff() {
+		w.endStep(len(t.Events))
+	}
 	return w
 }
+
+// brokenOff reports whether the trace may end in the middle of a step, so that what came of the last one is not known. A capture has no
+// steps.
+func (w *walk) brokenOff() bool { return w.t.End.Reason == trace.BrokenOff && !w.t.Header.Capture }
 
 func (w *walk) host(name string) int {
 	for i := range w.t.Header.Hosts {
@@ -201,8 +214,16 @@ func (w *walk) call(e *trace.Event, c *trace.Call) stimuli {
 		}
 		k.closes = true
 		return set(Close)
+	case "setsockopt":
+		k.limited = k.limited || strings.Contains(c.Text, "TCP_USER_TIMEOUT")
+		if strings.Contains(c.Text, "SO_LINGER") {
+			k.lingers0 = strings.Contains(c.Text, "onoff=1") && strings.Contains(c.Text, "linger=0")
+		}
 	case "close":
 		k.closes, k.deaf, k.orphan = true, true, true
+		if k.lingers0 {
+			return set(Close, Abort)
+		}
 		return set(Close)
 	case "abort":
 		k.orphan = true
@@ -235,17 +256,48 @@ func (w *walk) arrived(e *trace.Event, p *trace.Packet) occurrence {
 		if p.TCP.Flags&(trace.SYN|trace.ACK|trace.RST) == trace.SYN {
 			w.connections[c].syn = e.N
 		}
-		w.connections[c].waits = p.TCP.Window == 0
-		return occurrence{w.connections[c].arrived(&p.TCP), c}
+		conn := &w.connections[c]
+		conn.waits = p.TCP.Window == 0
+		fills := !w.t.Header.Capture && conn.fills(&p.TCP)
+		o := occurrence{conn.arrived(&p.TCP), c}
+		if fills {
+			o.happened |= set(FINInOrder)
+		}
+		if e.Socket != 0 && w.socket(e).state == trace.SynReceived {
+			o.happened |= conn.unsaid(&p.TCP)
+		}
+		return o
 	case p.Kind == trace.PacketARP && p.ARP.Operation == trace.ARPReply, p.Neighbor() && p.ICMP.Type == trace.NeighborAdvertisement:
 		delete(w.asking, w.host(e.Host))
 	case p.Kind == trace.PacketICMP:
-		if local, remote, ok := hardError(p); ok {
+		if local, remote, kind := icmpError(p); kind == hardError {
 			return occurrence{set(HardError), w.connection(e.Host, local, remote)}
 		}
 	}
 	return occurrence{}
 }
+
+// fills: the peer's FIN has come, and what the stack has acknowledged since shows that it has dropped something before it. This may be the
+// last of that.
+func (e *Endpoint) fills(s *trace.Segment) bool {
+	return e.is(peerFinIn|notTaken|saidKnown) && e.said.LessEq(e.peerFinSeq) && s.Len() > 0 && e.said.Less(s.Seq.Add(s.Len()))
+}
+
+// unsaid is what a segment is to SYN-RECEIVED if what came before it was dropped, as with a full accept queue the ACK is and what it carries:
+// then RCV.NXT is what was acknowledged.
+func (e *Endpoint) unsaid(s *trace.Segment) stimuli {
+	switch {
+	case !e.is(saidKnown) || s.Seq.Less(e.said):
+	case s.Flags.Has(trace.RST) && s.Seq == e.said:
+		return set(RSTAtNext)
+	case s.Flags&(trace.SYN|trace.RST) == trace.SYN && s.Seq.InWindow(e.said, maxWindow<<e.RcvWindShift):
+		return set(SYNInWindow) // the window of a SYN,ACK is not scaled, and the one that is meant may be wider (RFC 7323, Section 2.3)
+	}
+	return 0
+}
+
+// maxWindow is the greatest window that a header can show.
+const maxWindow = 1<<16 - 1
 
 // corrupted: a stack drops it (RFC 9293, Section 3.1, MUST-3).
 func corrupted(p *trace.Packet) bool {
@@ -656,6 +708,9 @@ func (w *walk) path(e *trace.Event, d *trace.StateChange, k *socket, from route,
 	}
 	for ; end.edge >= 0; end = &r[end.before] {
 		w.covered[end.edge] = append(w.covered[end.edge], e.N)
+		if w.edges[end.edge].Variant != "" {
+			w.varied = append(w.varied, e.N)
+		}
 	}
 	return true
 }

@@ -610,6 +610,9 @@ func TestSavedTraceIsJudgedAsTheLiveOne(t *testing.T) {
 		if diff := cmp.Diff(live, rfc9293.Paths(saved)); diff != "" {
 			t.Errorf("%s, link %d: errors (-live +saved)\n%s", name, seed, diff)
 		}
+		if diff := cmp.Diff(rfc9293.Answers(tr), rfc9293.Answers(saved), sameAnswers); diff != "" {
+			t.Errorf("%s, link %d: answers (-live +saved)\n%s", name, seed, diff)
+		}
 		if diff := cmp.Diff(rfc9293.Covered(tr), rfc9293.Covered(saved)); diff != "" {
 			t.Errorf("%s, link %d: covered (-live +saved)\n%s", name, seed, diff)
 		}
