@@ -309,14 +309,19 @@ func a5(r *record) Finding {
 				hides = append(hides, item)
 			case own.n == 0:
 				wrong = append(wrong, s.First, e.syn.n)
-			case request == 0 || own.n < request || own.change.By != trace.BySegment || !r.brings(own.change):
+			case own.change.By != trace.BySegment || !r.brings(own.change):
 				wrong = append(wrong, own.n)
 			default:
 				cause := r.t.Event(own.n).Cause // that it arrived brings has seen
-				right = append(right, cause, own.n)
-				if !r.t.Event(cause).Detail.(*trace.Arrived).Packet.TCP.Flags.Has(trace.SYN) {
+				switch syn := r.t.Event(cause).Detail.(*trace.Arrived).Packet.TCP.Flags.Has(trace.SYN); {
+				case syn:
+				case request == 0 || own.n < request:
+					wrong = append(wrong, own.n)
+					continue
+				default:
 					repeated = append(repeated, cause, own.n)
 				}
+				right = append(right, cause, own.n)
 			}
 		}
 		switch {
@@ -359,19 +364,19 @@ func (r *record) peerNames(host string, number int) [len(remoteItems)]holding {
 	return named
 }
 
-// requested is the number of the event with which the first whole SYN of the other side reached e; 0: none did.
+// requested is the number of the event with which the first whole SYN of the other side reached e, which need not be the one that was
+// sent first; 0: none did.
 func (r *record) requested(e *end) int {
+	first := 0
 	if e.peer == nil {
-		return 0
+		return first
 	}
 	for _, s := range e.peer.segments {
-		if s.packet.TCP.Flags.Has(trace.SYN) {
-			if n := r.whole(s); n != 0 {
-				return n
-			}
+		if n := r.whole(s); n != 0 && s.packet.TCP.Flags.Has(trace.SYN) && (first == 0 || n < first) {
+			first = n
 		}
 	}
-	return 0
+	return first
 }
 
 // whole is the number of the first arrival of a segment that was not corrupted; 0: there is none.

@@ -205,13 +205,14 @@ func standing(i trace.Item) bool {
 }
 
 // b21 compares the items that the two hosts' stacks hold of connections that come to stand: what one holds of any of them, it keeps.
+// Where these are the same it compares what sockets just made hold: what is recorded when is the maker's choice too.
 func b21(r *record) Finding {
 	var hosts [2]string
 	for i := range min(len(r.t.Header.Hosts), len(hosts)) {
 		hosts[i] = r.t.Header.Hosts[i].Name
 	}
 	var has [2][trace.NumItems]int // the event that brought it first; 0: none did
-	var hides, both, one, lacking []trace.Item
+	var hides, both, lacking []trace.Item
 	var evidence []int
 	stood, hidden := [2]int{}, false
 	looked := map[socketKey]bool{}
@@ -252,6 +253,7 @@ func b21(r *record) Finding {
 		return Finding{Observed: say("book.B21.no-connection")}
 	}
 	hides = rising(hides)
+	var own [2][]trace.Item
 	for i := range trace.Item(trace.NumItems) {
 		_, isHidden := slices.BinarySearch(hides, i)
 		switch client, server := has[0][i] != 0, has[1][i] != 0; {
@@ -261,7 +263,11 @@ func b21(r *record) Finding {
 		case slices.Contains(common[:], i):
 			lacking = append(lacking, i)
 		case client != server && standing(i):
-			one = append(one, i)
+			if client {
+				own[0] = append(own[0], i)
+			} else {
+				own[1] = append(own[1], i)
+			}
 		}
 	}
 	switch {
@@ -269,13 +275,69 @@ func b21(r *record) Finding {
 		return Finding{Verdict: Contradicted, Evidence: evidence, Observed: say("book.B21.lacking", lacking)}
 	case slices.ContainsFunc(common[:], func(i trace.Item) bool { return !slices.Contains(both, i) }):
 		return unseen(hides)
-	case len(one) > 0:
-		return Finding{Verdict: Holds, Evidence: evidence, Observed: say("book.B21.differ", len(both), one)}
+	case len(own[0])+len(own[1]) > 0:
+		return Finding{Verdict: Holds, Evidence: evidence, Observed: sayOwn("book.B21.differ", "book.B21.differ.each", len(both), hosts, own)}
+	}
+	early, told := r.fresh(hosts)
+	switch {
+	case len(early[0])+len(early[1]) > 0:
+		return Finding{Verdict: Holds, Evidence: append(evidence, told...), Observed: sayOwn("book.B21.early", "book.B21.early.each", len(both), hosts, early)}
 	case slices.ContainsFunc(hides, standing):
 		return unseen(hides)
 	}
 	return Finding{Observed: say("book.B21.same", len(both))}
 }
+
+// sayOwn says how many items both hosts hold, and which only one of them does, by its name: a verdict knows no stack's; each is for where
+// both have their own.
+func sayOwn(key, each string, both int, hosts [2]string, own [2][]trace.Item) Text {
+	switch {
+	case len(own[1]) == 0:
+		return say(key, both, hosts[0], own[0])
+	case len(own[0]) == 0:
+		return say(key, both, hosts[1], own[1])
+	}
+	return say(each, both, hosts[0], own[0], hosts[1], own[1])
+}
+
+// fresh are the items that the first socket which a program made on one host held when socket() came back, and that of the other host did
+// not, and the other way round, with the numbers of the events that tell so.
+func (r *record) fresh(hosts [2]string) (own [2][]trace.Item, told []int) {
+	var held [2][trace.NumItems]holding
+	for side, host := range hosts {
+		c := r.makes(host)
+		if c == nil {
+			return own, nil
+		}
+		told = append(told, c.n)
+		held[side] = r.holds(host, c.socket, c.retN)
+	}
+	for i := range trace.Item(trace.NumItems) {
+		client, server := held[0][i], held[1][i]
+		if client.hidden() || server.hidden() || client.says() == server.says() || !standing(i) {
+			continue
+		}
+		if client.says() {
+			own[0], told = append(own[0], i), append(told, client.n)
+		} else {
+			own[1], told = append(own[1], i), append(told, server.n)
+		}
+	}
+	return own, told
+}
+
+// makes is the first call by which a program made a socket on a host; nil: there is none.
+func (r *record) makes(host string) *call {
+	for _, c := range r.calls {
+		if c.event.Host == host && c.call.Name == "socket" && c.ret != nil && c.ret.Errno == "" && c.socket != 0 {
+			return c
+		}
+	}
+	return nil
+}
+
+// says reports whether what is held says anything.
+func (h holding) says() bool { return h.n != 0 && says(h.change) }
 
 // showsControls reports whether the trace would show the control information of any host.
 func (r *record) showsControls() bool {

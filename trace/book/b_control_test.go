@@ -48,6 +48,14 @@ var changesB2 = []change{
 		},
 	},
 	{
+		statement: "B21", name: "one of the two sets no limits to the buffers of a socket just made", story: "plain", want: Holds,
+		edit: func(t *testing.T, e *editor) {
+			e.forget(e.control(t, 0, "client", 1), trace.SendBufferLimit, trace.ReceiveBufferLimit)
+			e.learn(e.control(t, e.call(t, "client", "connect", 1), "client", 1), trace.Change{Item: trace.SendBufferLimit}, trace.Value{Kind: trace.Number, Num: 4096})
+			e.learn(e.control(t, e.call(t, "client", "connect", 1), "client", 1), trace.Change{Item: trace.ReceiveBufferLimit}, trace.Value{Kind: trace.Number, Num: 4096})
+		},
+	},
+	{
 		statement: "B21", name: "one of the two does not keep the protocol", story: "plain", want: Contradicted,
 		edit: func(t *testing.T, e *editor) { e.forget(e.control(t, 0, "server", 2), trace.Protocol) },
 	},

@@ -22,6 +22,10 @@ type tcb struct {
 	sndUna, sndEdge int64
 	// sndNxt is SND.NXT, fin the place of the FIN that was sent; 0: none yet.
 	sndNxt, fin int64
+	// newest is the highest timestamp value that has reached it; stamped: one has. A receiver throws away what is older (PAWS, RFC 7323,
+	// Section 5.3).
+	newest  trace.Seq
+	stamped bool
 	// unsure: what had arrived is not known. Data came with the SYN, and the trace does not tell whether they were taken then;
 	// or there were more gaps than are kept.
 	unsure bool
@@ -195,7 +199,19 @@ func (f *followed) arrive(a *arrival, capture, early bool) {
 	}
 	shift, _ := t.scales(a.at)
 	t.answer(a.at, tcp, shift)
-	t.take(span{a.of.offset, a.of.offset + int64(tcp.DataLen), tcp.Flags.Has(trace.FIN)}, early)
+	t.take(span{a.of.offset, a.of.offset + int64(tcp.DataLen), tcp.Flags.Has(trace.FIN)}, early || t.old(tcp.Options))
+}
+
+// old reports whether the timestamp of a segment that arrives is older than the newest one, and remembers the newer of both.
+func (t *tcb) old(o trace.Options) bool {
+	value, _, ok := o.Timestamps()
+	if !ok {
+		return false
+	}
+	if at := trace.Seq(value); !t.stamped || t.newest.Less(at) {
+		t.newest, t.stamped = at, true
+	}
+	return t.newest != trace.Seq(value)
 }
 
 // arriveSYN takes in a SYN: of an end that has heard none it is the one that it waited for, unless it acknowledges what was
@@ -283,11 +299,11 @@ func near(number, iss trace.Seq, place int64) int64 {
 	return place + int64(int32(number.Sub(iss.Add(uint32(place)))))
 }
 
-// take takes in what has arrived, early or with the connection up.
-func (t *tcb) take(s span, early bool) {
-	if s.from <= t.rcvLeast && s.to >= t.rcvLeast && !early {
-		t.rcvLeast = max(t.rcvLeast, min(s.to, t.rcvEdge))
-		if s.fin && s.to == t.rcvLeast {
+// take takes in what has arrived; lost: it may have been thrown away. So may a FIN with data that had all arrived before: a FIN is none.
+func (t *tcb) take(s span, lost bool) {
+	if least := t.rcvLeast; s.from <= least && s.to >= least && !lost {
+		t.rcvLeast = max(least, min(s.to, t.rcvEdge))
+		if s.fin && s.to == t.rcvLeast && (s.from == least || s.to > least) {
 			t.rcvLeast++
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"connectlab/adapters/gvisor"
-	"connectlab/netns/script"
 	"connectlab/trace"
 	"connectlab/trace/wire"
 )
@@ -377,7 +375,7 @@ func TestVerdictsOfB(t *testing.T) {
 
 // TestPartsOfTracesDoNotContradict: what is missing is no counterexample, wherever a capture begins and whichever direction it has.
 func TestPartsOfTracesDoNotContradict(t *testing.T) {
-	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
+	for _, name := range builtinStories() {
 		whole := map[string]Verdict{}
 		for _, f := range Judge(story(t, name)) {
 			whole[f.Statement.ID] = f.Verdict
@@ -405,8 +403,12 @@ func TestPartsOfTracesDoNotContradict(t *testing.T) {
 				tr.End.At = tr.Events[len(tr.Events)-1].At
 			}
 			for _, f := range Judge(tr) {
-				if f.Verdict == Contradicted && whole[f.Statement.ID] != Contradicted {
-					t.Errorf("%s, %s: %s is contradicted by %v; of the whole it is %v: %v", name, part, f.Statement.ID, f.Evidence, whole[f.Statement.ID], f.Observed)
+				was := whole[f.Statement.ID]
+				if f.Statement.ID == "B16" && was == Refined {
+					continue // it counts a share, and of a part that is another
+				}
+				if f.Verdict == Contradicted && was != Contradicted {
+					t.Errorf("%s, %s: %s is contradicted by %v; of the whole it is %v: %v", name, part, f.Statement.ID, f.Evidence, was, f.Observed)
 				}
 			}
 		}

@@ -447,8 +447,7 @@ func (r *record) unrecorded(a *arrival, socket int, was trace.State) (missing []
 }
 
 // acknowledgesSYN reports whether a segment acknowledges the SYN that an end sent, and with it at most the data that it had.
-func acknowledgesSYN(s *segment, e *end) bool {
-	tcp := &s.packet.TCP
+func acknowledgesSYN(tcp *trace.Segment, e *end) bool {
 	return e.known && e.syn != nil && tcp.Flags.Has(trace.ACK) && tcp.Ack.Sub(e.iss.Add(1)) <= uint32(e.syn.packet.TCP.DataLen)
 }
 
@@ -462,7 +461,7 @@ func c8(r *record) Finding {
 		var both, bare []*segment
 		refused := false
 		for _, s := range c.end.toward {
-			if !acknowledgesSYN(s, c.end) {
+			if !acknowledgesSYN(&s.packet.TCP, c.end) {
 				continue
 			}
 			switch flags := s.packet.TCP.Flags; {
@@ -527,6 +526,7 @@ func c9(r *record) Finding {
 				t.add(Holds, say("book.C9.success", flags), append(append(ignored, a.n), over.events...)...)
 			case success:
 				t.add(Contradicted, say("book.C9.without", flags), append(over.events, a.n)...)
+			case flags.Has(trace.SYN|trace.ACK) && !acknowledgesSYN(&a.packet.TCP, c.end): // of another connection: it is no answer
 			case flags.Has(trace.SYN) && r.brokenOff(a.n):
 			case flags.Has(trace.SYN):
 				t.add(Contradicted, say("book.C9.no-success", flags, r.stateAt(c, a.n)), a.n)
@@ -698,7 +698,7 @@ func c11(r *record) Finding {
 		}
 		var answers []*segment
 		for _, s := range c.end.toward {
-			if s.packet.TCP.Flags&(trace.SYN|trace.RST) == trace.SYN && acknowledgesSYN(s, c.end) {
+			if s.packet.TCP.Flags&(trace.SYN|trace.RST) == trace.SYN && acknowledgesSYN(&s.packet.TCP, c.end) {
 				answers = append(answers, s)
 			}
 		}
@@ -714,8 +714,15 @@ func c11(r *record) Finding {
 				continue
 			}
 			evidence := append(numbers(answers...), s.n)
-			most, known := r.acknowledgeable(s, answers[0].from)
-			switch place := int64(int32(tcp.Ack.Sub(answers[0].packet.TCP.Seq))); {
+			heard := answers[0]
+			for _, a := range answers { // one that began with another number may have been lost
+				if most, _ := r.acknowledgeable(s, a.from); tcp.Ack.Sub(a.packet.TCP.Seq) <= uint32(most) && tcp.Ack != a.packet.TCP.Seq {
+					heard = a
+					break
+				}
+			}
+			most, known := r.acknowledgeable(s, heard.from)
+			switch place := int64(int32(tcp.Ack.Sub(heard.packet.TCP.Seq))); {
 			case !tcp.Flags.Has(trace.ACK):
 				t.add(Contradicted, say("book.C11.no-ack", tcp.Flags), evidence...)
 			case place < 1:

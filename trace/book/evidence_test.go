@@ -43,7 +43,7 @@ var evidenceOf = map[string]struct {
 	"B18": {"Sent", 5},
 	"B19": {"Control", 20},
 	"B20": {"Arrived Call Control", 22},
-	"B21": {"Control StateChange", 0},
+	"B21": {"Call Control StateChange", 0},
 	"C1":  {"Call Sent", 2},
 	"C2":  {"Call Sent", 2},
 	"C3":  {"Sent", 1},

@@ -48,6 +48,9 @@ func TestOnTheWiresCapture(t *testing.T) {
 		}
 		full := sayings(story(t, name))
 		for id, r := range judgedOfCapture(t, story(t, name)) {
+			if id == "B16" && name == "half-open-b on handwritten+ws+ts+sack" {
+				continue // of the first of its two connections only a reset is left, which has no options
+			}
 			if was := full[id]; r.Statement.WireDecides && r.Verdict != was.Verdict {
 				t.Errorf("%s: %s is %v, and of the capture %v: %v", name, id, was.Verdict, r.Verdict, r.Of[0].Observed)
 			}

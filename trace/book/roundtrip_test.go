@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"connectlab/adapters/gvisor"
 	"connectlab/netns"
 	"connectlab/netns/script"
 	"connectlab/trace"
@@ -51,13 +50,13 @@ func read(t *testing.T, b []byte) *trace.Trace {
 	return tr
 }
 
-// allStories are the built-in stories and those that are told for the tests.
+// allStories are the built-in stories and those that are told for the tests, on all stacks.
 func allStories() []string {
-	names := script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{})
-	for _, name := range slices.Sorted(maps.Keys(ownStories)) {
-		if name != "transfer" && name != "there-and-back" { // they are long, and are there for what long ones show
-			names = append(names, name)
-		}
+	names := append(builtinStories(), pairs...)
+	for _, word := range []string{"gvisor", "handwritten"} {
+		names = append(names, on(word, slices.DeleteFunc(slices.Sorted(maps.Keys(ownStories)), func(name string) bool {
+			return !canTell(name, word) || name == "transfer" || name == "there-and-back" // they are long, and are there for what long ones show
+		}))...)
 	}
 	return names
 }
@@ -145,18 +144,19 @@ func TestHostsMayHaveOtherNames(t *testing.T) {
 // TestWithoutControlInformation: what a trace does not show makes a verdict not observable and never another one.
 func TestWithoutControlInformation(t *testing.T) {
 	lost := map[string]bool{}
-	for _, name := range script.NamesFor(&gvisor.Factory{}, &gvisor.Factory{}) {
-		s, err := script.Builtin(name)
+	for _, name := range builtinStories() {
+		bare, client, server := storyOn(name)
+		s, err := script.Builtin(bare)
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := script.Run(s, netns.Config{Client: &gvisor.Factory{}, Server: &gvisor.Factory{}, Seed: 1, Record: netns.RecordNoControl})
+		run, err := script.Run(s, netns.Config{Client: client, Server: server, Seed: 1, Record: netns.RecordNoControl})
 		if err != nil {
 			t.Fatal(err)
 		}
-		full, bare := sayings(story(t, name)), sayings(run.Trace)
+		full, without := sayings(story(t, name)), sayings(run.Trace)
 		for id, was := range full {
-			switch is := bare[id]; {
+			switch is := without[id]; {
 			case is.Verdict == NotObservable:
 				lost[id] = true
 			case is.Verdict != was.Verdict:
