@@ -199,31 +199,64 @@ func markdown(text string) string { return markdownEscapes.Replace(text) }
 // events that decide, where the run keeps its trace, why it matters, and where it is ruled. The only errors are w's.
 func Statement(w io.Writer, r *book.Result, o Options) error {
 	c := newCanvas(w, &o)
-	id := r.Statement.ID
 	word, st := o.verdict(r.Verdict)
-	x := c.put(0, id+"  ", bold)
+	x := c.put(0, r.Statement.ID+"  ", bold)
 	c.put(x, word, st)
 	c.flush()
-	c.paragraph(0, o.text("book."+id), bold)
-	part := func(key, text string) {
-		c.flush()
-		c.line(0, o.text(key), bold)
-		c.paragraph(2, text, plain)
+	o.statementSays(c, r.Statement)
+	if err := o.statementSeen(c, r); err != nil {
+		return err
 	}
-	part("book.part.says", o.text("book."+id+".says"))
-	part("book.part.scope", o.text("book.scope."+r.Statement.Scope.String()))
-	part("book.part.expected", Say(o.Language, r.Of[0].Expected))
+	o.statementRuled(c, r.Statement)
+	return c.end()
+}
+
+// StatementOnStacks is Statement for several stacks: what was seen stands below each stack's name and verdict, all else once. There is
+// at least one column, each with one result.
+func StatementOnStacks(w io.Writer, columns []BookColumn, o Options) error {
+	c := newCanvas(w, &o)
+	s := columns[0].Results[0].Statement
+	c.line(0, s.ID, bold)
+	o.statementSays(c, s)
+	for i := range columns {
+		c.flush()
+		r := &columns[i].Results[0]
+		word, st := o.verdict(r.Verdict)
+		x := c.put(0, "━━ "+clean(columns[i].Stack)+": ", bold)
+		c.put(x, word, st)
+		c.flush()
+		if err := o.statementSeen(c, r); err != nil {
+			return err
+		}
+	}
+	o.statementRuled(c, s)
+	return c.end()
+}
+
+// part writes a part of a statement behind an empty line.
+func (o *Options) part(c *canvas, key, text string) {
+	c.flush()
+	c.line(0, o.text(key), bold)
+	c.paragraph(2, text, plain)
+}
+
+// statementSays is the statement, and how it is judged.
+func (o *Options) statementSays(c *canvas, s *book.Statement) {
+	c.paragraph(0, o.text("book."+s.ID), bold)
+	o.part(c, "book.part.says", o.text("book."+s.ID+".says"))
+	o.part(c, "book.part.scope", o.text("book.scope."+s.Scope.String()))
+}
+
+// statementSeen is what was expected and what was seen, with a ladder of the events that decide.
+func (o *Options) statementSeen(c *canvas, r *book.Result) error {
+	o.part(c, "book.part.expected", Say(o.Language, r.Of[0].Expected))
 	shown := shownFindings(r)
 	for i, of := range shown {
 		if i == 0 {
 			c.flush()
 			c.line(0, o.text("book.part.seen"), bold)
 		}
-		text := Say(o.Language, of.Observed)
-		if where := o.where(&of); where != "" {
-			text += " · " + where
-		}
-		c.paragraph(2, text, plain)
+		c.paragraph(2, o.seenOnPair(&of), plain)
 		t := of.Run.Trace
 		if t == nil || len(of.Evidence) == 0 {
 			continue
@@ -232,7 +265,7 @@ func Statement(w io.Writer, r *book.Result, o Options) error {
 		if err := c.end(); err != nil {
 			return err
 		}
-		if err := LadderOf(w, t, of.Evidence[:min(len(of.Evidence), maxLadderEvents)], o); err != nil {
+		if err := LadderOf(c.w, t, of.Evidence[:min(len(of.Evidence), maxLadderEvents)], *o); err != nil {
 			return err
 		}
 		if i+1 < len(shown) {
@@ -242,9 +275,13 @@ func Statement(w io.Writer, r *book.Result, o Options) error {
 	if n := len(r.Of) - len(shown) + r.More; n > 0 {
 		c.paragraph(2, o.count("book.more", int64(n)), dim)
 	}
-	part("book.part.why", o.text("book."+id+".why"))
-	part("book.part.source", r.Statement.Source)
-	return c.end()
+	return nil
+}
+
+// statementRuled is why it matters, and where it is ruled.
+func (o *Options) statementRuled(c *canvas, s *book.Statement) {
+	o.part(c, "book.part.why", o.text("book."+s.ID+".why"))
+	o.part(c, "book.part.source", o.section(s.Source))
 }
 
 // BookShort prints which statements a trace has something to say of, by verdict, in a few lines.

@@ -14,6 +14,8 @@ import (
 
 	"connectlab/trace"
 	"connectlab/trace/book"
+	"connectlab/trace/diff"
+	"connectlab/trace/rfc9293"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -62,7 +64,7 @@ func TestLanguagesHaveTheSameKeysAndVerbs(t *testing.T) {
 
 // madeKeys are the keys that the program makes out of names.
 func madeKeys() []string {
-	keys := []string{"fate.duplicated-at-once", "book.more.one", "ladder.left-out.one", "unit.octets.one", "unit.segments.one", "unit.days.one"}
+	keys := []string{"fate.duplicated-at-once", "book.more.one", "book.columns.differ.one", "ladder.left-out.one", "unit.octets.one", "unit.segments.one", "unit.days.one"}
 	for _, name := range slices.Concat(timerNames, deadlineNames) {
 		keys = append(keys, "timer-name."+name)
 	}
@@ -78,6 +80,7 @@ func madeKeys() []string {
 	for r := trace.Finished; r <= trace.Stopped; r++ {
 		keys = append(keys, keyed("end.", r.String()))
 	}
+	keys = append(keys, gridKeys()...)
 	for h := trace.Reboot; h <= trace.LinkComesUp; h++ {
 		keys = append(keys, keyed("host.", h.String()))
 	}
@@ -97,6 +100,10 @@ func madeKeys() []string {
 	for _, v := range book.Verdicts() {
 		keys = append(keys, "verdict."+v.String())
 	}
+	for _, s := range []book.Sharing{book.Nobodys, book.Common, book.Own, book.Unknown} {
+		keys = append(keys, "book.items."+s.String())
+	}
+	keys = append(keys, "item.state")
 	for _, s := range []book.Scope{book.Course, book.Every} {
 		keys = append(keys, "book.scope."+s.String())
 	}
@@ -106,10 +113,45 @@ func madeKeys() []string {
 			keys = append(keys, "book."+s.ID+part)
 		}
 	}
+	for a := diff.Header; a <= diff.End; a++ {
+		keys = append(keys, "diff.aspect."+a.String(), "diff.says."+a.String())
+	}
+	for _, n := range diff.Normalizations() {
+		keys = append(keys, "diff.normalized."+n.String())
+	}
+	for _, field := range diff.Fields() {
+		keys = append(keys, "diff.field."+field)
+	}
+	for _, why := range diff.Reasons() {
+		keys = append(keys, "diff.omitted."+why)
+	}
+	for _, r := range rfc9293.Rules() {
+		keys = append(keys, r.Key())
+	}
+	keys = append(keys, diffRules()...)
+	for k := rfc9293.NotObservable; k <= rfc9293.Open; k++ {
+		keys = append(keys, "diff.keeping."+k.String())
+	}
+	keys = append(keys, "diff.none.one", "diff.none-of-rest.one")
 	for _, story := range stories {
 		for i := 1; i <= 3; i++ {
 			keys = append(keys, fmt.Sprintf("story.%s.%d", story, i))
 		}
+	}
+	return keys
+}
+
+// diffRules are the keys of the rules of package diff's own table.
+func diffRules() (keys []string) {
+	b, err := os.ReadFile("../diff/judge.go")
+	if err != nil {
+		panic(err)
+	}
+	for _, m := range regexp.MustCompile(`= rule\{"([^"]+)"`).FindAllStringSubmatch(string(b), -1) {
+		keys = append(keys, "diff.rule."+m[1])
+	}
+	if len(keys) < 40 {
+		panic(fmt.Sprintf("only %d rules were found in package diff: the search does not work", len(keys)))
 	}
 	return keys
 }
@@ -144,7 +186,7 @@ func TestTimersHaveWords(t *testing.T) {
 }
 
 // capabilities are what only some stacks can do.
-var capabilities = []string{"Ethernet", "IPv6", "ECN", "urgent data"}
+var capabilities = []string{"Ethernet", "IPv6", "ECN", "urgent data", "SYN cookies"}
 
 // stories are those that the program has built in.
 var stories = []string{

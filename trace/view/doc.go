@@ -1,5 +1,5 @@
 // Package view is what people look at: a finished trace as a ladder, as control information with who told it, as the
-// header of one of its packets, and as a sequence diagram that Mermaid draws, in English and in Korean.
+// header of one of its packets, and as a sequence diagram that Mermaid draws; and two traces as where they part, in English and in Korean.
 //
 //	err := view.Ladder(os.Stdout, t, view.Options{})
 //

@@ -84,7 +84,7 @@ func TestNoViewIsWiderThanItsColumns(t *testing.T) {
 		traces[name] = story(t, name)
 	}
 	for name, tr := range traces {
-		for _, v := range slices.Concat(views, bookViews) {
+		for _, v := range slices.Concat(views, bookViews, columnViews) {
 			checkView(t, name+": "+v.name, func(b *bytes.Buffer, o Options) error { return v.draw(b, tr, o) })
 		}
 	}
@@ -165,7 +165,7 @@ func anyTrace(rt *rapid.T) *trace.Trace {
 func TestAnyTraceCanBeDrawn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := anyTrace(rt)
-		drawn := slices.Concat(views, bookViews)
+		drawn := slices.Concat(views, bookViews, columnViews)
 		for i := range drawn {
 			if drawn[i].name == statements { // one at a time is enough here
 				which := rapid.IntRange(0, len(book.Statements())-1).Draw(rt, "statement")

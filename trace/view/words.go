@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,16 @@ func (o *Options) count(key string, n int64) string {
 		key = one
 	}
 	return o.text(key, n)
+}
+
+// Span is a time in a language, in the largest unit that keeps it exact enough: "20 ms", "2 min 7 s".
+func Span(d time.Duration, l Language) string { return (&Options{Language: l}).span(d) }
+
+var sectionNumber = regexp.MustCompile(`Section ([0-9.]*[0-9])`)
+
+// section is where a rule stands, "RFC 9293, Section 3.4", as the language has it.
+func (o *Options) section(where string) string {
+	return sectionNumber.ReplaceAllStringFunc(where, func(s string) string { return o.text("rfc.section", strings.TrimPrefix(s, "Section ")) })
 }
 
 // span is a length of time as people say it: "60 s", "2 min 7 s", "365 days".
