@@ -37,6 +37,7 @@ type program struct {
 	errTerminal    bool // stderr is a terminal
 	noColor        bool // the user wants none
 	lang           view.Language
+	stacks         []namedStack // that can be chosen beside those of the program
 }
 
 // errFailed ends the program with exitFailed. What failed has been said.
@@ -74,7 +75,7 @@ func (p *program) do() (err error) {
 func (p *program) app() *cli.App {
 	return &cli.App{
 		Name: "connectlab", Usage: p.text("cmd.about"), ArgsUsage: "VERB",
-		Commands: []*cli.Command{p.runCommand(), p.listCommand(), p.showCommand(), p.bookCommand(), p.judgeCommand()},
+		Commands: []*cli.Command{p.runCommand(), p.listCommand(), p.showCommand(), p.compareCommand(), p.diffCommand(), p.bookCommand(), p.judgeCommand()},
 		Flags:    p.generalFlags(),
 		Writer:   p.stdout, ErrWriter: p.stderr, ExitErrHandler: func(*cli.Context, error) {},
 		HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,

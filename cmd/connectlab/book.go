@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"connectlab/netns/script"
@@ -18,8 +19,9 @@ import (
 func (p *program) bookCommand() *cli.Command {
 	return p.command(cli.Command{
 		Name: "book", Usage: p.text("cmd.book.about"), ArgsUsage: "[STORY…]", Description: p.text("cmd.book.args"),
-		Flags: append(p.worldFlags(), p.bookFlags(
-			&cli.BoolFlag{Name: "ladder", Usage: p.text("cmd.flag.book-ladder"), Category: viewGroup})...),
+		Flags: slices.Concat(p.worldFlags(),
+			[]cli.Flag{&cli.StringFlag{Name: "stacks", Usage: p.text("cmd.flag.book-stacks"), Category: worldGroup}},
+			p.bookFlags(&cli.BoolFlag{Name: "ladder", Usage: p.text("cmd.flag.book-ladder"), Category: viewGroup})),
 		Action: p.book,
 	})
 }
@@ -50,6 +52,11 @@ func (p *program) book(c *cli.Context) error {
 		return err
 	}
 	names := c.Args().Slice()
+	if stacks, err := p.columnStacks(c, &w); err != nil {
+		return err
+	} else if stacks != nil {
+		return p.bookStacks(c, stacks, names, f)
+	}
 	if c.Bool("ladder") {
 		return p.bookLadder(c, &w, names, f)
 	}
@@ -58,9 +65,11 @@ func (p *program) book(c *cli.Context) error {
 		return err
 	}
 	if len(names) == 0 {
-		if jobs, err = p.allStories(&w); err != nil {
+		var left []error
+		if jobs, left, err = p.allStories(&w); err != nil {
 			return err
 		}
+		p.sayLeft(left)
 	}
 	var all book.Joiner
 	machine := machine{covered: map[string]bool{}}
@@ -75,32 +84,52 @@ func (p *program) book(c *cli.Context) error {
 		}
 		all.Add(judged(jobs[i].name, t))
 	}
-	if err := p.printResults(all.Results(), f); err != nil {
+	results := all.Results()
+	var items []view.ItemColumn // of two stacks, where the statement about several makers is explained
+	if f.statement == makers {
+		items = bothEnds(&only(results, makers)[0].Of[0].Run)
+	}
+	if err := p.printResults(results, items, f); err != nil {
 		return err
 	}
 	if tells {
-		if err := p.printMachine(&machine, f.options); err != nil {
+		fmt.Fprintln(p.stdout)
+		if err := p.printMachine("", &machine, f.options); err != nil {
 			return err
 		}
 	}
 	return p.judge(c, jobs)
 }
 
-// allStories are the built-in stories that the stacks can do. One that cannot be in a world as the user wants it is left out,
-// and told.
-func (p *program) allStories(w *world) (jobs []job, err error) {
+// allStories are the built-in stories that the stacks can do. One that cannot be in a world as the user wants it is left out, for
+// the reason that left has; that all are is an error.
+func (p *program) allStories(w *world) (jobs []job, left []error, err error) {
 	for _, name := range script.NamesFor(w.config.Client, w.config.Server) {
 		j, err := builtinJob(name, w)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := p.runnable(&j, w.config); err != nil {
-			p.say(p.text("cmd.left-out", err))
+			left = append(left, err)
 			continue
 		}
 		jobs = append(jobs, j)
 	}
-	return jobs, nil
+	if len(jobs) == 0 {
+		return nil, nil, left[0]
+	}
+	return jobs, left, nil
+}
+
+// sayLeft tells which stories were left out. What several stacks have as a reason is told once.
+func (p *program) sayLeft(left []error) {
+	told := map[string]bool{}
+	for _, err := range left {
+		if text := err.Error(); !told[text] {
+			told[text] = true
+			p.say(p.text("cmd.left-out", text))
+		}
+	}
 }
 
 // A machine is what RFC 9293's state machine has to say of some traces.
@@ -124,8 +153,9 @@ func (m *machine) add(name string, t *trace.Trace) {
 	}
 }
 
-func (p *program) printMachine(m *machine, o view.Options) error {
-	texts := []string{"", p.text("cmd.machine", m.changes, len(m.covered), len(rfc9293.Edges()), len(m.strange))}
+// printMachine tells of a machine, behind the name of a stack where there are several.
+func (p *program) printMachine(name string, m *machine, o view.Options) error {
+	texts := []string{name + p.text("cmd.machine", m.changes, len(m.covered), len(rfc9293.Edges()), len(m.strange))}
 	for _, text := range append(texts, m.strange...) {
 		if err := view.Paragraph(p.stdout, 0, text, o); err != nil {
 			return err
@@ -234,24 +264,31 @@ func (p *program) bookFormat(c *cli.Context) (f bookFormat, err error) {
 	return f, err
 }
 
-func (p *program) printResults(results []book.Result, f bookFormat) error {
-	if f.statement != nil {
-		for i := range results {
-			if results[i].Statement == f.statement {
-				results = results[i : i+1]
-				break
-			}
+// only are the results of one statement; nil: of all.
+func only(results []book.Result, s *book.Statement) []book.Result {
+	for i := range results {
+		if results[i].Statement == s {
+			return results[i : i+1]
 		}
 	}
+	return results
+}
+
+// printResults prints verdicts, and, behind the statement that speaks of them, the items of two makers.
+func (p *program) printResults(results []book.Result, items []view.ItemColumn, f bookFormat) error {
+	results = only(results, f.statement)
 	var b bytes.Buffer
 	var err error
 	switch {
 	case f.format == "json":
-		err = p.resultsJSON(&b, results)
+		err = p.resultsJSON(&b, results, items)
 	case f.format == "markdown":
 		err = view.BookMarkdown(&b, results, f.options)
 	case f.statement != nil:
-		err = view.Statement(&b, &results[0], f.options)
+		if err = view.Statement(&b, &results[0], f.options); err == nil && items != nil {
+			b.WriteByte('\n')
+			err = view.ItemColumns(&b, items, f.options)
+		}
 	default:
 		err = view.Book(&b, results, f.options)
 	}
@@ -270,6 +307,8 @@ type judgedStatement struct {
 	// Also are the other findings that the verdict rests on.
 	Also []alsoFound `json:"also,omitempty"`
 	More int         `json:"more,omitempty"`
+	// Items are those of the two stacks.
+	Items []comparedItem `json:"items,omitempty"`
 }
 
 // foundIn is what one run says.
@@ -287,7 +326,20 @@ type alsoFound struct {
 	foundIn
 }
 
-func (p *program) resultsJSON(b *bytes.Buffer, results []book.Result) error {
+func (p *program) resultsJSON(b *bytes.Buffer, results []book.Result, items []view.ItemColumn) error {
+	list := []judgedStatement{}
+	for i := range results {
+		s := p.judgedStatement(&results[i])
+		if results[i].Statement == makers {
+			s.Items = p.itemsJSON(items)
+		}
+		list = append(list, s)
+	}
+	return encode(b, list)
+}
+
+// judgedStatement is a result as JSON has it.
+func (p *program) judgedStatement(r *book.Result) judgedStatement {
 	found := func(of *book.Of) foundIn {
 		f := foundIn{
 			Story: of.Run.Name, Client: of.Run.Client, Server: of.Run.Server, Evidence: of.Numbers(),
@@ -298,17 +350,12 @@ func (p *program) resultsJSON(b *bytes.Buffer, results []book.Result) error {
 		}
 		return f
 	}
-	list := []judgedStatement{}
-	for i := range results {
-		r := &results[i]
-		s := judgedStatement{
-			Statement: r.Statement.ID, Verdict: r.Verdict.String(), Scope: r.Statement.Scope.String(), foundIn: found(&r.Of[0]), More: r.More,
-		}
-		for j := range r.Of[1:] {
-			of := &r.Of[j+1]
-			s.Also = append(s.Also, alsoFound{of.Verdict.String(), found(of)})
-		}
-		list = append(list, s)
+	s := judgedStatement{
+		Statement: r.Statement.ID, Verdict: r.Verdict.String(), Scope: r.Statement.Scope.String(), foundIn: found(&r.Of[0]), More: r.More,
 	}
-	return encode(b, list)
+	for j := range r.Of[1:] {
+		of := &r.Of[j+1]
+		s.Also = append(s.Also, alsoFound{of.Verdict.String(), found(of)})
+	}
+	return s
 }

@@ -30,6 +30,8 @@ func (p *program) help(app *cli.App, verb *cli.Command) error {
 			{`  connectlab run --fault "drop server any#1"`, p.text("cmd.help.example.fault")},
 			{"  connectlab run abort --out a.trace", p.text("cmd.help.example.out")},
 			{"  connectlab show a.trace --event 21", p.text("cmd.help.example.event")},
+			{"  connectlab diff a.trace b.trace", p.text("cmd.help.example.diff")},
+			{"  connectlab compare half-close --diff", p.text("cmd.help.example.compare")},
 		})
 		h.flags(app.Flags)
 		h.head("cmd.help.status")
@@ -40,6 +42,14 @@ func (p *program) help(app *cli.App, verb *cli.Command) error {
 		h.paragraph(2, strings.TrimSpace("connectlab "+verb.Name+" "+verb.ArgsUsage)+" [FLAGS]")
 		h.paragraph(2, verb.Description)
 		h.flags(verb.Flags)
+		if hasFlag(verb, "client") || hasFlag(verb, "stacks") {
+			h.head("cmd.help.features")
+			var rows [][]string
+			for _, o := range handwrittenOptions {
+				rows = append(rows, []string{"  " + o.name, p.text(o.about)})
+			}
+			h.table(rows)
+		}
 		if hasFlag(verb, "fault") {
 			h.head("cmd.help.rule")
 			h.table([][]string{

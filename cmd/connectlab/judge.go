@@ -50,7 +50,7 @@ func (p *program) judgeFiles(c *cli.Context) error {
 	if len(results) == 0 {
 		return broken
 	}
-	if err := p.printResults(results, f); err != nil {
+	if err := p.printResults(results, nil, f); err != nil {
 		return err
 	}
 	if f.format == "text" {

@@ -95,7 +95,7 @@ func (p *program) list(c *cli.Context) error {
 			Lacks: []string{},
 		}
 		if err := p.runnable(&j, w.config); err != nil {
-			row.Connect, row.About = connectNotRun, err.Error()
+			row.Connect, row.About = connectNotRun, strings.TrimPrefix(err.Error(), name+": ")
 			cfg := j.story.Config(w.config)
 			if lack := (*netns.LackError)(nil); errors.As(cfg.Capable(), &lack) {
 				row.About, row.Lacks = p.text("cmd.list.lacks", lack.Stack, p.capabilities(lack.Lacks)), lack.Lacks
@@ -147,7 +147,7 @@ func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 		connect, at := "-", "-"
 		switch s.Connect {
 		case connectReturned:
-			connect, at = strings.TrimSpace(fmt.Sprintf("%d %s", s.Result, s.Errno)), time.Duration(s.At).String()
+			connect, at = strings.TrimSpace(fmt.Sprintf("%d %s", s.Result, s.Errno)), view.Span(time.Duration(s.At), p.lang)
 		case connectBlocked:
 			connect = p.text("cmd.list.blocked")
 		case connectNotRun:
@@ -173,6 +173,13 @@ func (p *program) printList(b *bytes.Buffer, l *listing, o view.Options) error {
 			rows.Rows = append(rows.Rows, []string{"  " + set.Name, set.Value})
 		}
 		rows.Rows = append(rows.Rows, []string{"  " + p.text("cmd.list.can"), p.capabilities(s.Capabilities)})
+		if s.Name == "handwritten" {
+			var features []string
+			for _, o := range handwrittenOptions {
+				features = append(features, o.name+" "+p.text(o.about))
+			}
+			rows.Rows = append(rows.Rows, []string{"  " + p.text("cmd.list.features"), strings.Join(features, ", ")})
+		}
 		if err := rows.Print(b, o); err != nil {
 			return err
 		}

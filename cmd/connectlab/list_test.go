@@ -80,7 +80,7 @@ func TestListAsJSON(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
 		}
 	}
-	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 || !slices.Equal(l.Stacks[0].Capabilities, []string{"Ethernet", "IPv6"}) {
+	if len(l.Stacks) != len(stacks) || l.Version != 1 || !strings.HasPrefix(l.Stacks[0].Version, "v") || len(l.Stacks[0].Settings) < 5 || !slices.Equal(l.Stacks[0].Capabilities, []string{"Ethernet", "IPv6", "SYN cookies"}) {
 		t.Errorf("version %d, stacks %+v", l.Version, l.Stacks)
 	}
 	for _, s := range decodeList(t, mustRun(t, "list", "--format", "json", "--lang", "ko")).Stories {
@@ -100,6 +100,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		"list":           {"list", "--format", "json"},
 		"book and judge": {"book", "--format", "json"},
 		"book --ladder":  {"book", "--ladder", "--format", "json"},
+		"book --stacks":  {"book", "--stacks", both, "--format", "json"},
 	} {
 		_, section, found := strings.Cut(read(t, "JSON.md"), "\n## "+heading+"\n")
 		if !found {
@@ -135,7 +136,7 @@ func TestJSONIsDocumented(t *testing.T) {
 func TestListTellsTheOutcome(t *testing.T) {
 	t.Parallel()
 	out := mustRun(t, "list", "--columns", "120")
-	for _, want := range []string{`(?m)^plain +0 +20ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2m7s +\S`, `(?m)^fresh-send +- +- +\S`,
+	for _, want := range []string{`(?m)^plain +0 +20 ms +\S`, `(?m)^refused +-1 ECONNREFUSED +20 ms +\S`, `(?m)^silent-host +-1 ETIMEDOUT +2 min 7 s +\S`, `(?m)^fresh-send +- +- +\S`,
 		`(?m)^ecn +cannot +- +the stack gvisor cannot do what it needs: ECN`, `(?m)^urgent +cannot +- +the stack gvisor cannot do what it needs: sending urgent`, `── stack gvisor v\S+ ─`} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("no line is %s:\n%s", want, out)
@@ -146,7 +147,24 @@ func TestListTellsTheOutcome(t *testing.T) {
 		t.Errorf("cut off: exit status %d, stderr %s\n%s%s", got.status, problem, got.stderr, got.stdout)
 	}
 	got = connectlab("list", "--backlog", "3")
-	if got.status != exitFailed || !strings.Contains(got.stderr, "many.story:") || !regexp.MustCompile(`(?m)^many +0 +20ms +expectations`).MatchString(got.stdout) {
+	if got.status != exitFailed || !strings.Contains(got.stderr, "many.story:") || !regexp.MustCompile(`(?m)^many +0 +20 ms +expectations`).MatchString(got.stdout) {
 		t.Errorf("failed: exit status %d, stderr\n%s%s", got.status, got.stderr, got.stdout)
+	}
+}
+
+// TestAnMTUThatDoesNotDoIsToldInTheLanguage: in the table without the story's name, which stands before it, and of several stacks once.
+func TestAnMTUThatDoesNotDoIsToldInTheLanguage(t *testing.T) {
+	t.Parallel()
+	for lang, want := range map[string]string{
+		"en": `(?m)^plain +cannot +- +an MTU of 600: it must be between 1280 and 65535 octets$`,
+		"ko": `(?m)^plain +불가 +- +MTU 600은\(는\) 쓸 수 없다: 1280에서 65535바이트까지이다$`,
+	} {
+		if out := mustRun(t, "list", "--mtu", "600", "--ipv6", "--lang", lang, "--columns", "120"); !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%s: no line is %s:\n%s", lang, want, out)
+		}
+	}
+	got := connectlab("book", "--stacks", both, "--mtu", "600", "--format", "json", "--statement", "B5")
+	if n := strings.Count(got.stderr, "left out: ipv6: an MTU of 600"); got.status != exitOK || n != 1 {
+		t.Errorf("exit status %d, told %d times:\n%s", got.status, n, got.stderr)
 	}
 }

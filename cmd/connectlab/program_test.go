@@ -19,14 +19,7 @@ const asProgram = "CONNECTLAB_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		stacks = append(stacks, struct {
-			name    string
-			factory netns.Factory
-		}{"brittle", brittleFactory{&gvisor.Factory{}}})
-		stacks = append(stacks, struct {
-			name    string
-			factory netns.Factory
-		}{"once", onceFactory{&gvisor.Factory{}}})
+		stacks = append(stacks, namedStack{"brittle", brittleFactory{&gvisor.Factory{}}}, namedStack{"once", onceFactory{&gvisor.Factory{}}})
 		main()
 	}
 	os.Exit(m.Run())

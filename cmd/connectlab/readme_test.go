@@ -41,6 +41,7 @@ func TestReadmeShowsWhatIsPrinted(t *testing.T) {
 	for fence, args := range map[string][]string{
 		"```mermaid\n":            {"run", "refused", "--format", "mermaid"},
 		"```\nC7   refined      ": {"book"},
+		"```\nsilent-host ":       {"compare", "silent-host"},
 	} {
 		_, rest, found := strings.Cut(readme(t), fence)
 		block, _, closed := strings.Cut(rest, "```")

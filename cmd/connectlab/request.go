@@ -63,7 +63,11 @@ func (p *program) request(app *cli.App) (r request, err error) {
 		return r, p.takes(app.Name, app.Flags, names)
 	}
 	if r.verb = app.Command(rest[0]); r.verb == nil {
-		return r, p.fail("cmd.unknown-verb", rest[0])
+		var verbs []string
+		for _, c := range app.Commands {
+			verbs = append(verbs, c.Name)
+		}
+		return r, p.fail("cmd.unknown-verb", rest[0], strings.Join(verbs, ", "))
 	}
 	r.args = slices.Concat([]string{app.Name, rest[0]}, flags, []string{"--"}, rest[1:])
 	return r, p.takes(app.Name+" "+rest[0], r.verb.Flags, names)

@@ -34,9 +34,15 @@ func (p *program) runCommand() *cli.Command {
 
 // worldFlags shape a run.
 func (p *program) worldFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "client", Value: stacks[0].name, Usage: p.text("cmd.flag.client"), Category: worldGroup},
 		&cli.StringFlag{Name: "server", Value: stacks[0].name, Usage: p.text("cmd.flag.server"), Category: worldGroup},
+	}, p.linkFlags()...)
+}
+
+// linkFlags are the worldFlags that do not choose a stack.
+func (p *program) linkFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{Name: "seed", Value: "1", Usage: p.text("cmd.flag.seed"), Category: worldGroup},
 		&cli.StringFlag{Name: "link", Usage: p.text("cmd.flag.link"), Category: worldGroup},
 		&cli.BoolFlag{Name: "ipv6", Usage: p.text("cmd.flag.ipv6"), Category: worldGroup},
@@ -67,13 +73,22 @@ type world struct {
 }
 
 func (p *program) world(c *cli.Context) (w world, err error) {
+	client, err := p.stack("client", c.String("client"))
+	if err != nil {
+		return w, err
+	}
+	server, err := p.stack("server", c.String("server"))
+	if err != nil {
+		return w, err
+	}
+	w, err = p.linkWorld(c)
+	w.config.Client, w.config.Server = client, server
+	return w, err
+}
+
+// linkWorld is what linkFlags say.
+func (p *program) linkWorld(c *cli.Context) (w world, err error) {
 	w.defines = map[string]string{}
-	if w.config.Client, err = p.stack("client", c.String("client")); err != nil {
-		return w, err
-	}
-	if w.config.Server, err = p.stack("server", c.String("server")); err != nil {
-		return w, err
-	}
 	if w.config.Seed, err = strconv.ParseUint(c.String("seed"), 10, 64); err != nil {
 		return w, p.badFlag(c, "seed", p.text("cmd.want.number", 0, uint64(1<<64-1)))
 	}
@@ -143,11 +158,20 @@ type job struct {
 	story  *script.Story
 	file   string // where the trace goes; empty: nowhere
 	folder string // where the captures go; empty: nowhere
+	on     string // the stacks that it runs on, where a verb chooses several; else empty
 	result *script.Result
 }
 
-// job finds a story: a built-in one, else a file.
+// job finds a story that the two stacks can do.
 func (p *program) job(name string, w *world) (j job, err error) {
+	if j, err = p.namedJob(name, w); err != nil {
+		return j, err
+	}
+	return j, p.runnable(&j, w.config)
+}
+
+// namedJob finds a story: a built-in one, else a file.
+func (p *program) namedJob(name string, w *world) (j job, err error) {
 	j.name = name
 	if slices.Contains(script.Names(), name) {
 		j.story, err = script.Builtin(name)
@@ -174,7 +198,7 @@ func (p *program) job(name string, w *world) (j job, err error) {
 			}
 		}
 	}
-	return j, p.runnable(&j, w.config)
+	return j, nil
 }
 
 // jobs finds several stories.
@@ -292,6 +316,13 @@ func (p *program) runnable(j *job, cfg netns.Config) error {
 	case errors.As(err, &lack) && errors.As(err, &op):
 		return p.fail("cmd.lacks", j.name, lack.Stack, p.host(op.Host), p.capabilities(lack.Lacks))
 	}
+	least := netns.MinMTU
+	if cfg.Family == netns.IPv6 {
+		least = netns.MinMTU6
+	}
+	if cfg.MTU != 0 && (cfg.MTU < least || cfg.MTU > netns.MaxMTU) {
+		return p.fail("cmd.mtu", j.name, cfg.MTU, least, netns.MaxMTU)
+	}
 	return fmt.Errorf("%s: %w", j.name, err)
 }
 
@@ -320,7 +351,7 @@ func (p *program) runJob(c *cli.Context, j *job, cfg netns.Config, v views) erro
 	defer watch.done()
 	if j.file != "" {
 		var err error
-		if t, err = p.openTrace(j.file, watch); err != nil {
+		if t, _, err = p.open(j.file, p.readTrace, watch); err != nil {
 			return err
 		}
 	}
@@ -428,6 +459,9 @@ func (p *program) judge(c *cli.Context, jobs []job) error {
 		if name == "" {
 			name = j.name + script.Extension
 		}
+		if j.on != "" {
+			name += " (" + j.on + ")"
+		}
 		for i, f := range j.result.Failures {
 			err = errFailed
 			if i == maxFailures {
@@ -442,15 +476,20 @@ func (p *program) judge(c *cli.Context, jobs []job) error {
 		}
 	}
 	if !asWritten {
-		var flags []string
-		for _, name := range changeFlags {
-			if c.IsSet(name) {
-				flags = append(flags, "--"+name)
-			}
-		}
-		p.say(p.text("cmd.not-as-written", strings.Join(flags, ", ")))
+		p.sayNotAsWritten(c)
 	}
 	return err
+}
+
+// sayNotAsWritten tells which flags have made another run than the one that a story was written for.
+func (p *program) sayNotAsWritten(c *cli.Context) {
+	var flags []string
+	for _, name := range changeFlags {
+		if c.IsSet(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	p.say(p.text("cmd.not-as-written", strings.Join(flags, ", ")))
 }
 
 // again prints the command line that repeats the run.

@@ -35,13 +35,8 @@ func (p *program) show(c *cli.Context) error {
 	}
 	watch := p.watch()
 	defer watch.done()
-	var t *trace.Trace
 	var broken error
-	if name := c.Args().First(); name == "-" {
-		t, err = p.readTrace(p.stdin, p.text("cmd.stdin"), watch)
-	} else {
-		t, err = p.openTrace(name, watch)
-	}
+	t, _, err := p.open(c.Args().First(), p.readTrace, watch)
 	if t != nil && !v.json {
 		broken, err = err, nil
 	}
@@ -73,13 +68,23 @@ func (p *program) show(c *cli.Context) error {
 	return broken
 }
 
-func (p *program) openTrace(file string, watch *watch) (*trace.Trace, error) {
+// A traceReader reads a trace, of which it says under what name it was found.
+type traceReader func(in io.Reader, name string, watch *watch) (*trace.Trace, error)
+
+// open reads a trace from a file, or from standard input, which is "-", and says what that is called.
+func (p *program) open(file string, read traceReader, watch *watch) (*trace.Trace, string, error) {
+	if file == "-" {
+		name := p.text("cmd.stdin")
+		t, err := read(p.stdin, name, watch)
+		return t, name, err
+	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, file, err
 	}
 	defer f.Close()
-	return p.readTrace(f, file, watch)
+	t, err := read(f, file, watch)
+	return t, file, err
 }
 
 // readTrace reads a trace. A file that cannot be read is no matter of its line.

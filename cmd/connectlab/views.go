@@ -198,7 +198,7 @@ func (p *program) title(w io.Writer, h *trace.Header, o view.Options) error {
 	}
 	var lines []string
 	if len(h.Hosts) == 2 {
-		lines = append(lines, p.text("cmd.title", h.Hosts[0].Stack, h.Hosts[1].Stack, h.Delay, h.MTU, h.Seed))
+		lines = append(lines, p.text("cmd.title", h.Hosts[0].Stack, h.Hosts[1].Stack, view.Span(h.Delay, p.lang), h.MTU, h.Seed))
 	}
 	if h.Link == trace.LinkEthernet && len(h.Hosts) == 2 {
 		lines = append(lines, p.text("cmd.title-ethernet", h.Hosts[0].MAC, h.Hosts[1].MAC))
