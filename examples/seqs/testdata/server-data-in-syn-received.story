@@ -1,0 +1,16 @@
+// The handshake's last ACK is lost, and data come in SYN-RECEIVED: the user gets them, and the peer gets no ACK of them.
+// RFC 9293, Section 3.10.7.4, seventh.
+
+--fault="drop client ACK#1"
+
+server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+server: bind(3, server:80) = 0
+server: listen(3, 128) = 0
+server: accept(3, ..., ...) = 4
+server: recvall(4, 5) = 5
+server: recvall(4)
+
+client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+client: connect(3, server:80) = 0
+client: sendall(3, 5) = 5
+client: recvall(3) = -1 ETIMEDOUT (Connection timed out)
