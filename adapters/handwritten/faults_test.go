@@ -66,85 +66,21 @@ type forgery struct {
 	data     string
 }
 
-const (
-	bulkStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: recvall(4) = 60000
-server: close(4) = 0
+// told is a story in which the client connects, and then each side's program makes its calls.
+func told(server, client []string) string {
+	server = append([]string{"socket(..., SOCK_STREAM, IPPROTO_TCP) = 3", "bind(3, server:80) = 0", "listen(3, 128) = 0", "accept(3, ..., ...) = 4"}, server...)
+	client = append([]string{"socket(..., SOCK_STREAM, IPPROTO_TCP) = 3", "connect(3, server:80) = 0"}, client...)
+	return "server: " + strings.Join(server, "\nserver: ") + "\nclient: " + strings.Join(client, "\nclient: ") + "\n"
+}
 
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: sendall(3, 60000) = 60000
-client: close(3) = 0
-`
-	idleStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: recvall(4)
-
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: 2 sendall(3, 5)
-client: close(3)
-`
-	twoStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: recvall(4) = 2920
-server: close(4) = 0
-
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: sendall(3, 2920) = 2920
-client: close(3) = 0
-`
-	smallStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: recvall(4) = 20
-server: close(4) = 0
-
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: sendall(3, 10) = 10
-client: sendall(3, 10) = 10
-client: +1 close(3) = 0
-`
-	narrowStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: setsockopt(3, IPPROTO_TCP, TCP_MAXSEG, [500], 4) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: recvall(4) = 3000
-server: close(4) = 0
-
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: sendall(3, 3000) = 3000
-client: close(3) = 0
-`
-	unreadStory = `
-server: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-server: bind(3, server:80) = 0
-server: listen(3, 128) = 0
-server: accept(3, ..., ...) = 4
-server: 1 close(4) = 0
-
-client: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-client: connect(3, server:80) = 0
-client: sendall(3, 10) = 10
-client: 2 close(3) = 0
-`
+var (
+	bulkStory   = told([]string{"recvall(4) = 60000", "close(4) = 0"}, []string{"sendall(3, 60000) = 60000", "close(3) = 0"})
+	idleStory   = told([]string{"recvall(4)"}, []string{"2 sendall(3, 5)", "close(3)"})
+	twoStory    = told([]string{"recvall(4) = 2920", "close(4) = 0"}, []string{"sendall(3, 2920) = 2920", "close(3) = 0"})
+	smallStory  = told([]string{"recvall(4) = 20", "close(4) = 0"}, []string{"sendall(3, 10) = 10", "sendall(3, 10) = 10", "+1 close(3) = 0"})
+	narrowStory = strings.Replace(told([]string{"recvall(4) = 3000", "close(4) = 0"}, []string{"sendall(3, 3000) = 3000", "close(3) = 0"}),
+		"server: listen", "server: setsockopt(3, IPPROTO_TCP, TCP_MAXSEG, [500], 4) = 0\nserver: listen", 1)
+	unreadStory = told([]string{"1 close(4) = 0"}, []string{"sendall(3, 10) = 10", "2 close(3) = 0"})
 )
 
 var faultWorlds = map[string]faultWorld{
