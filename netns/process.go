@@ -28,6 +28,8 @@ type process struct {
 	out    Outcome // what came of it
 	accept int     // the number of the socket that accept handed out
 	tried  uint64  // when it was tried last, in looks
+	made   []byte  // octets of the host's stream that a call offered last
+	madeAt uint64  // and where they begin in it
 	limit  limit   // when it ends at the latest
 }
 
@@ -407,8 +409,7 @@ func (s *Sandbox) send(p *process) (progress, done bool) {
 		if piece != nil {
 			piece = piece[p.count:]
 		} else {
-			piece = s.octets(min(total-p.count, maxPiece))
-			p.host.stream.Fill(piece, k.sent)
+			piece = p.octets(k.sent, min(total-p.count, maxPiece))
 		}
 		n, err := give(piece)
 		switch {
@@ -488,6 +489,20 @@ func (s *Sandbox) receive(p *process) (progress, done bool) {
 func (p *process) received() (progress, done bool) {
 	p.out.Result, p.out.Data = int64(p.count), p.data
 	return true, true
+}
+
+// octets are n octets of the host's stream from at on. A stack often takes a part of what it is offered: the rest is not made again.
+func (p *process) octets(at uint64, n int) []byte {
+	have := 0
+	if ahead := at - p.madeAt; ahead < uint64(len(p.made)) {
+		have = min(copy(p.made, p.made[ahead:]), n)
+	}
+	if cap(p.made) < n {
+		p.made = append(make([]byte, 0, n), p.made[:have]...)
+	}
+	p.made, p.madeAt = p.made[:n], at
+	p.host.stream.Fill(p.made[have:], at+uint64(have))
+	return p.made
 }
 
 // octets returns n octets that are good until the next call.

@@ -21,7 +21,7 @@ func BenchmarkCompare(b *testing.B) {
 			other := record(b, bench.other)
 			b.ReportAllocs()
 			for b.Loop() {
-				if r := diff.Compare(a, other, diff.Options{}); r.Moves < 1000 {
+				if r := diff.Compare(a, other, diff.Options{}); r.Moves < 500 {
 					b.Fatalf("%d moves", r.Moves)
 				}
 			}
