@@ -352,13 +352,7 @@ func (l *ladder) step(events []trace.Event) {
 		s := l.side(e.Host)
 		switch d := e.Detail.(type) {
 		case *trace.Call:
-			text := callText(d)
-			if r := returnOf(events, e.N); r != nil {
-				text += " = " + l.o.returned(r)
-			} else {
-				text += " …"
-			}
-			l.says(s, text, cyan)
+			l.says(s, l.o.called(events, e.N, d), cyan)
 		case *trace.Return:
 			if e.Cause != d.Call {
 				l.says(s, "… "+l.o.cameBack(l.t, d, l.programs), cyan)
@@ -388,16 +382,6 @@ func (l *ladder) step(events []trace.Event) {
 	for len(l.states[left])+len(l.states[right]) > 0 {
 		l.finish()
 	}
-}
-
-// returnOf finds the Return of a call that came back in the step in which it was made.
-func returnOf(events []trace.Event, call int) *trace.Return {
-	for i := range events {
-		if r, ok := events[i].Detail.(*trace.Return); ok && r.Call == call && events[i].Cause == call {
-			return r
-		}
-	}
-	return nil
 }
 
 // fateOf lists what the link did at once to the packet that was sent with event n.

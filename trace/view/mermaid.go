@@ -258,13 +258,7 @@ func (m *mermaid) step(events []trace.Event) {
 		s := m.side(e.Host)
 		switch d := e.Detail.(type) {
 		case *trace.Call:
-			text := callText(d)
-			if r := returnOf(events, e.N); r != nil {
-				text += " = " + m.o.returned(r)
-			} else {
-				text += " …"
-			}
-			m.note(beside[s], text)
+			m.note(beside[s], m.o.called(events, e.N, d))
 		case *trace.Return:
 			if e.Cause != d.Call {
 				m.note(beside[s], "… "+m.o.cameBack(m.t, d, m.programs))

@@ -181,13 +181,7 @@ func (p *pane) step(events []trace.Event) []paneLine {
 		}
 		switch d := e.Detail.(type) {
 		case *trace.Call:
-			text := callText(d)
-			if r := returnOf(events, e.N); r != nil {
-				text += " = " + p.o.returned(r)
-			} else {
-				text += " …"
-			}
-			add(e, noArrow, token{text: text, style: cyan})
+			add(e, noArrow, token{text: p.o.called(events, e.N, d), style: cyan})
 		case *trace.Return:
 			if e.Cause != d.Call {
 				add(e, noArrow, token{text: "… " + p.o.cameBack(p.t, d, p.programs), style: cyan})

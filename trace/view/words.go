@@ -186,6 +186,16 @@ func (o *Options) stateName(s trace.State) string {
 	return s.String()
 }
 
+// called prints the call of number n with what it returned in the step in which it was made, or that it did not come back there.
+func (o *Options) called(step []trace.Event, n int, c *trace.Call) string {
+	for i := range step {
+		if r, ok := step[i].Detail.(*trace.Return); ok && r.Call == n && step[i].Cause == n {
+			return callText(c) + " = " + o.returned(r)
+		}
+	}
+	return callText(c) + " …"
+}
+
 // returned prints what a call gave back, behind the equals sign.
 func (o *Options) returned(r *trace.Return) string {
 	s := clean(r.String())
